@@ -1,0 +1,1 @@
+//! What the plugin tells the worker: one JSON line an event.

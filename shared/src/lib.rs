@@ -1,0 +1,18 @@
+//! The wire of pytest-platform: its types, their limits and their validation.
+//!
+//! This crate is inert. It reads no file, opens no socket and knows no clock, so the worker, the
+//! master and the rendering layer can hold the same rules without holding each other.
+
+pub mod answer;
+pub mod case;
+pub mod error;
+pub mod event;
+pub mod limits;
+pub mod outcome;
+pub mod query;
+pub mod run;
+pub mod status;
+pub mod text;
+pub mod time;
+pub mod validate;
+pub mod version;

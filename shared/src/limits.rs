@@ -1,0 +1,105 @@
+//! Every limit of the wire, by name, unit last. `docs/api.md` lists them for readers.
+//!
+//! A value over a limit is refused with an error that names the field (counts, ids, bodies), or cut
+//! with a visible marker (texts that tests produced; see [`crate::text::cut`]).
+
+/// Largest request body after decompression.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest run id.
+pub const RUN_ID_BYTES_MAX: usize = 200;
+
+/// Longest worker id, project, branch, commit, and any other short name.
+pub const NAME_BYTES_MAX: usize = 500;
+
+/// Longest nodeid. pytest itself has been seen to make ids of 10,000 characters.
+pub const NODEID_BYTES_MAX: usize = 32 * 1024;
+
+/// Most cases in one run.
+pub const RUN_CASES_MAX: usize = 500_000;
+
+/// Most attempts or executions that one case may list in `outcomes`.
+pub const CASE_OUTCOMES_MAX: usize = 1_000;
+
+/// Most failures that one case keeps; later ones are dropped and a problem says so.
+pub const CASE_FAILURES_MAX: usize = 100;
+
+/// Most markers that one case keeps.
+pub const CASE_MARKERS_MAX: usize = 50;
+
+/// Most items in a run's `failures` list when a client sends counts and failures only.
+pub const RUN_FAILURES_MAX: usize = 100_000;
+
+/// Largest count a client may claim.
+pub const COUNT_MAX: u64 = 1_000_000_000;
+
+/// Longest duration, of a run or a phase: ten years.
+pub const DURATION_S_MAX: f64 = 315_360_000.0;
+
+/// Earliest timestamp, as seconds since 1970: the epoch itself.
+pub const TIMESTAMP_S_MIN: i64 = 0;
+
+/// Latest timestamp, as seconds since 1970: the end of the year 9999.
+pub const TIMESTAMP_S_MAX: i64 = 253_402_300_799;
+
+/// Longest message of a failure.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest message in a list of cases or of a run's failures; the whole is under `/case`.
+pub const MESSAGE_SHORT_BYTES_MAX: usize = 2 * 1024;
+
+/// Longest traceback of a failure.
+pub const TRACEBACK_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest captured stdout, stderr or log of a failure, each.
+pub const CAPTURED_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest text of one entry in `problems`.
+pub const PROBLEM_TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// Most entries in `problems`.
+pub const PROBLEMS_MAX: usize = 200;
+
+/// Most nodeids listed in `running` and in `not_run`, each; the full number stands beside.
+pub const NODEIDS_LISTED_MAX: usize = 1_000;
+
+/// Longest `log_tail`.
+pub const LOG_TAIL_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest `command`.
+pub const COMMAND_BYTES_MAX: usize = 16 * 1024;
+
+/// Most labels in `variant`.
+pub const VARIANT_LABELS_MAX: usize = 50;
+
+/// Most entries in `plugins`.
+pub const PLUGINS_MAX: usize = 500;
+
+/// Deepest nesting of a JSON body.
+pub const JSON_DEPTH_MAX: usize = 16;
+
+/// `limit` of `GET /results`: most, and when absent.
+pub const RESULTS_LIMIT_MAX: u32 = 500;
+/// `limit` of `GET /results` when absent.
+pub const RESULTS_LIMIT_DEFAULT: u32 = 50;
+
+/// `limit` of `GET /trend`, most.
+pub const TREND_LIMIT_MAX: u32 = 100;
+/// `limit` of `GET /trend` when absent.
+pub const TREND_LIMIT_DEFAULT: u32 = 10;
+
+/// `limit` of `GET /failures/stats`, most.
+pub const FAILURE_STATS_LIMIT_MAX: u32 = 500;
+/// `limit` of `GET /failures/stats` when absent.
+pub const FAILURE_STATS_LIMIT_DEFAULT: u32 = 100;
+
+/// `limit` of `GET /results/{run_id}/cases`, most.
+pub const CASES_LIMIT_MAX: u32 = 1_000;
+/// `limit` of `GET /results/{run_id}/cases` when absent.
+pub const CASES_LIMIT_DEFAULT: u32 = 100;
+
+/// Longest cursor that a client may send back.
+pub const CURSOR_BYTES_MAX: usize = 512;
+
+/// Longest `q`.
+pub const QUERY_TEXT_BYTES_MAX: usize = 1_000;
