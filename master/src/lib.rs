@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The master: keeps every result and answers questions about them in JSON.
+
+pub mod ingest;
+pub mod queries;
+pub mod store;
