@@ -1,0 +1,10 @@
+//! The state machine from the plugin's events to a run: pure, no clock and no disk.
+//!
+//! [`Run`] takes events in any order, repeated or cut, and never panics; [`Run::finish`] joins what
+//! they told with how the process ended and gives the verdict.
+
+mod ending;
+mod run;
+
+pub use ending::Ending;
+pub use run::{Run, Summary};
