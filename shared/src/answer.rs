@@ -72,6 +72,16 @@ pub struct FailureStat {
     pub fail_count: u64,
 }
 
+/// One row of `GET /projects`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProjectSummary {
+    /// The project's name, as its runs gave it.
+    pub project: String,
+    /// Runs of it.
+    pub run_count: u64,
+}
+
 /// Answer to `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
