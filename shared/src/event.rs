@@ -132,6 +132,9 @@ pub struct Report {
     pub category: String,
     /// Seconds of the phase.
     pub duration: f64,
+    /// Seconds of the passed setup that was held back until this report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<f64>,
     /// The subtest's description, when the report is about one.
     pub subtest: Option<String>,
     /// The exception or the reason, in short.

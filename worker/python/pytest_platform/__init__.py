@@ -1,0 +1,1 @@
+"""Reports every result of a pytest session to pytest-platform; see `plugin`."""
