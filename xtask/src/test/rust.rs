@@ -1,0 +1,16 @@
+//! Tests of the Rust crates.
+
+use anyhow::Result;
+
+use super::counted;
+use super::tally::Tally;
+use crate::places;
+
+/// Runs them, the store's on both engines.
+pub(super) fn run(postgres_url: &str) -> Result<Tally> {
+    let mut cargo = places::cargo();
+    cargo
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .env("TEST_POSTGRES_URL", postgres_url);
+    counted(&mut cargo)
+}
