@@ -1,5 +1,10 @@
 //! The master: keeps every result and answers questions about them in JSON.
 
+pub mod cli;
+pub mod config;
+pub mod http;
 pub mod ingest;
+pub mod logging;
 pub mod queries;
+pub mod server;
 pub mod store;

@@ -1,0 +1,111 @@
+//! The command line of the master.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::logging::{self, LogFormat};
+use crate::server::{Server, signal};
+
+/// Keeps the results of pytest runs and answers questions about them in JSON.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pytest-platform-master",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the master until SIGINT or SIGTERM (the default command).
+    Serve(ServeOptions),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "HOST:PORT"
+    )]
+    pub listen: String,
+
+    /// Where results are kept: `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    /// Without it, a SQLite file in your data folder (`~/.local/share/pytest-platform`).
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Let web pages of this origin, such as `https://ci.example.org`, read the answers. Can be
+    /// repeated; `*` lets every page.
+    #[arg(
+        long,
+        env = "CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub cors_origin: Vec<String>,
+
+    /// A further name in the Host header to answer to when listening on loopback, for a reverse
+    /// proxy that passes its own name on. Can be repeated.
+    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allowed_host: Vec<String>,
+
+    /// Listen on an address that others can reach although the master asks nobody for a
+    /// password: whoever reaches the port can read every result and add new ones.
+    #[arg(long)]
+    pub insecure_allow_anonymous: bool,
+
+    /// How log lines look on standard error; `RUST_LOG` says which appear.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Reads the command line and does what it says.
+pub fn run() -> ExitCode {
+    let Cli { command, serve } = Cli::parse();
+    let options = match command {
+        Some(Command::Serve(options)) => options,
+        None => serve,
+    };
+    match serve_until_signal(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve_until_signal(options: &ServeOptions) -> anyhow::Result<()> {
+    logging::start(options.log_format)?;
+    let config = Config::from_options(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime does not start")?;
+    runtime.block_on(async {
+        let server = Server::start(&config).await?;
+        logging::announce(
+            options.log_format,
+            &format!(
+                "listening on {}, database {}",
+                server.url(),
+                config.database_shown()
+            ),
+        );
+        server.run(signal::termination()?).await;
+        anyhow::Ok(())
+    })
+}

@@ -1,0 +1,202 @@
+//! What the command line and the environment asked for, checked once.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow, bail};
+use axum::http::HeaderValue;
+
+use crate::cli::ServeOptions;
+
+/// Everything the server needs to know to start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where results are kept.
+    pub database_url: String,
+    /// Whose web pages may read answers.
+    pub cors: CorsOrigins,
+    /// Host names to answer to besides the loopback ones, in lower case.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Origins that CORS lets read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// No page of another origin.
+    None,
+    /// Pages of these origins.
+    Listed(Vec<HeaderValue>),
+    /// Every page.
+    Any,
+}
+
+impl Config {
+    /// Checks the options. A listener that others can reach needs a flag of its own, because
+    /// nothing else protects it.
+    pub fn from_options(options: &ServeOptions) -> anyhow::Result<Self> {
+        let listen = address(&options.listen)?;
+        if !listen.ip().is_loopback() && !options.insecure_allow_anonymous {
+            bail!(
+                "--listen {} can be reached from other machines, and the master asks nobody for a \
+                 password.\nListen on 127.0.0.1, or add --insecure-allow-anonymous: then whoever \
+                 reaches the port can read every result and add new ones",
+                options.listen
+            );
+        }
+        Ok(Self {
+            listen,
+            database_url: database_url(options.database_url.as_deref())?,
+            cors: cors(&options.cors_origin)?,
+            allowed_hosts: options
+                .allowed_host
+                .iter()
+                .map(|name| name.to_lowercase())
+                .collect(),
+        })
+    }
+
+    /// The database URL for people: without its password.
+    pub fn database_shown(&self) -> String {
+        without_password(&self.database_url)
+    }
+}
+
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    text.to_socket_addrs()
+        .with_context(|| {
+            format!("--listen {text}: not an address and a port, such as 127.0.0.1:8080")
+        })?
+        .next()
+        .ok_or_else(|| anyhow!("--listen {text}: the name has no address"))
+}
+
+fn database_url(given: Option<&str>) -> anyhow::Result<String> {
+    match given.map(str::trim) {
+        Some(url) if !url.is_empty() => Ok(url.to_owned()),
+        _ => {
+            let path = data_folder()?.join("pytest-platform.db");
+            let path = path
+                .to_str()
+                .context("the path of the data folder is not Unicode")?;
+            Ok(format!("sqlite://{path}"))
+        }
+    }
+}
+
+/// The service manager's folder, then the user's data folder. The current folder would give the
+/// same person another history in every folder they start the master from.
+fn data_folder() -> anyhow::Result<PathBuf> {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
+    if let Some(folder) = from("STATE_DIRECTORY") {
+        return Ok(folder);
+    }
+    from("XDG_DATA_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".local/share")))
+        .map(|folder| folder.join("pytest-platform"))
+        .context(
+            "neither XDG_DATA_HOME nor HOME is set: say where to keep results with --database-url",
+        )
+}
+
+fn cors(origins: &[String]) -> anyhow::Result<CorsOrigins> {
+    let origins: Vec<&str> = origins
+        .iter()
+        .map(|origin| origin.trim())
+        .filter(|origin| !origin.is_empty())
+        .collect();
+    if origins.contains(&"*") {
+        return Ok(CorsOrigins::Any);
+    }
+    if origins.is_empty() {
+        return Ok(CorsOrigins::None);
+    }
+    origins
+        .into_iter()
+        .map(origin)
+        .collect::<anyhow::Result<_>>()
+        .map(CorsOrigins::Listed)
+}
+
+/// Browsers send an origin as scheme, host and port, nothing behind; another spelling would
+/// never match, silently.
+fn origin(text: &str) -> anyhow::Result<HeaderValue> {
+    let wrong =
+        || anyhow!("--cors-origin {text}: must look like https://ci.example.org, without a path");
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let normal = url.origin().ascii_serialization();
+    if normal != text.trim_end_matches('/') || !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(&normal).map_err(|_| wrong())
+}
+
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> ServeOptions {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            serve: ServeOptions,
+        }
+        let line = ["master", "--listen", "127.0.0.1:0"]
+            .iter()
+            .chain(arguments);
+        <Line as clap::Parser>::parse_from(line).serve
+    }
+
+    #[test]
+    fn a_reachable_listener_needs_the_flag_that_says_what_it_does() {
+        let mut reachable = options(&[]);
+        reachable.listen = "0.0.0.0:0".into();
+        let error = Config::from_options(&reachable).unwrap_err().to_string();
+        assert!(error.contains("--insecure-allow-anonymous"), "{error}");
+        reachable.insecure_allow_anonymous = true;
+        assert!(Config::from_options(&reachable).is_ok());
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_refused_with_an_example() {
+        let mut bad = options(&[]);
+        bad.listen = "localhost".into();
+        let error = format!("{:#}", Config::from_options(&bad).unwrap_err());
+        assert!(error.contains("127.0.0.1:8080"), "{error}");
+    }
+
+    #[test]
+    fn the_password_of_the_database_is_not_shown() {
+        let shown = without_password("postgres://me:secret@db.example.org/results");
+        assert_eq!(shown, "postgres://me:***@db.example.org/results");
+        assert_eq!(without_password("sqlite:///a/b.db"), "sqlite:///a/b.db");
+    }
+
+    #[test]
+    fn an_origin_that_no_browser_sends_is_refused() {
+        for text in ["ci.example.org", "https://ci.example.org/path", "ftp://x"] {
+            assert!(cors(&[text.into()]).is_err(), "{text}");
+        }
+        assert_eq!(
+            cors(&["https://ci.example.org".into()]).unwrap(),
+            CorsOrigins::Listed(vec![HeaderValue::from_static("https://ci.example.org")])
+        );
+        assert_eq!(cors(&["*".into()]).unwrap(), CorsOrigins::Any);
+        assert_eq!(cors(&[]).unwrap(), CorsOrigins::None);
+    }
+}

@@ -1,0 +1,29 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use super::intake::Budget;
+use crate::ingest::Ingest;
+use crate::store::Store;
+
+/// State of the router. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Answers questions.
+    pub(super) store: Store,
+    /// Keeps runs.
+    pub(super) ingest: Ingest,
+    /// Bounds the memory of bodies in flight.
+    pub(super) budget: Arc<Budget>,
+}
+
+impl App {
+    /// Shares a store and its writer with the handlers.
+    pub fn new(store: Store, ingest: Ingest) -> Self {
+        Self {
+            store,
+            ingest,
+            budget: Arc::new(Budget::default()),
+        }
+    }
+}

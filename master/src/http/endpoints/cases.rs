@@ -1,0 +1,65 @@
+//! `GET /results/{run_id}/cases`: what became of the tests of one run?
+
+use axum::extract::State;
+use axum::http::{Uri, header};
+use axum::response::Response;
+use shared::case::Case;
+use shared::error::Problem;
+use shared::limits::{CASES_LIMIT_DEFAULT, CASES_LIMIT_MAX, QUERY_TEXT_BYTES_MAX};
+use shared::outcome::Outcome;
+use shared::query::CasesQuery;
+
+use crate::http::answer::Known;
+use crate::http::app::App;
+use crate::http::cursor::List;
+use crate::http::error::ApiError;
+use crate::http::parameters::Parameters;
+use crate::http::path::RunId;
+use crate::queries::cases::{self, CasesFilter};
+
+/// Lists the cases of a run, in the stored order of the tests
+///
+/// When there are more, `Link: <...>; rel="next"` leads on.
+#[utoipa::path(
+    get,
+    path = "/results/{run_id}/cases",
+    tag = "read",
+    params(("run_id" = String, Path, description = "The worker's id of the run"), CasesQuery),
+    responses(
+        (status = 200, description = "Cases", body = Vec<Case>,
+            headers(("link" = String, description = "`rel=\"next\"` when there are more"))),
+        (status = 304, description = "As the client has it"),
+        (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter breaks a rule; `field` names it", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::http) async fn handle(
+    State(app): State<App>,
+    RunId(run_id): RunId,
+    parameters: Parameters,
+    known: Known,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let filter = CasesFilter {
+        outcome: outcome(&parameters)?,
+        q: parameters.text("q", QUERY_TEXT_BYTES_MAX)?,
+        after: List::Cases.position(&parameters)?,
+        limit: parameters.limit(CASES_LIMIT_DEFAULT, CASES_LIMIT_MAX)?,
+    };
+    let page = cases::list(&app.store, &run_id, &filter).await?;
+    let page = page.ok_or_else(|| ApiError::run_not_found(&run_id))?;
+    let mut response = known.answer(&page.cases)?;
+    if let Some(link) = page.next.and_then(|next| List::Cases.link(&uri, next)) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn outcome(parameters: &Parameters) -> Result<Option<Outcome>, ApiError> {
+    let words = Outcome::ALL.map(Outcome::as_str).join(", ");
+    parameters.parsed("outcome", &format!("one of {words}"), |text| {
+        Outcome::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+    })
+}

@@ -1,0 +1,41 @@
+//! `GET /`: where a stranger looks first.
+
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::answer::Known;
+use crate::http::error::ApiError;
+use crate::http::openapi;
+
+/// What listens here, and what it answers to.
+#[derive(Debug, Serialize, ToSchema)]
+struct Index {
+    /// Always `pytest-platform-master`.
+    name: &'static str,
+    /// Version of the program.
+    version: &'static str,
+    /// Version of the wire.
+    wire_version: u32,
+    /// Where to read about it.
+    docs: &'static str,
+    /// Every path.
+    paths: Vec<String>,
+}
+
+/// Names the endpoints
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "master",
+    responses((status = 200, description = "What there is", body = Index)),
+)]
+pub(in crate::http) async fn handle(known: Known) -> Result<Response, ApiError> {
+    known.answer(&Index {
+        name: "pytest-platform-master",
+        version: env!("CARGO_PKG_VERSION"),
+        wire_version: shared::version::WIRE_VERSION,
+        docs: "/docs",
+        paths: openapi::document().paths.paths.into_keys().collect(),
+    })
+}

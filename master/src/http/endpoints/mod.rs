@@ -1,0 +1,15 @@
+//! One endpoint, one file: parameters, handler, answer.
+
+pub(super) mod case;
+pub(super) mod cases;
+pub(super) mod docs;
+pub(super) mod failure_stats;
+pub(super) mod health;
+pub(super) mod index;
+pub(super) mod openapi_json;
+pub(super) mod post_results;
+pub(super) mod projects;
+pub(super) mod results;
+pub(super) mod run;
+pub(super) mod trend;
+pub(super) mod workers;

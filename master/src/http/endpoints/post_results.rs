@@ -1,0 +1,72 @@
+//! `POST /results`: keeps a run.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use shared::answer::Saved as SavedAnswer;
+use shared::error::Problem;
+use shared::run::NewRun;
+
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::intake;
+use crate::ingest::Saved;
+
+/// Keeps a whole run
+///
+/// Only `run_id` and `worker_id` are required. Send counts and `failures`, or `cases`, from which
+/// counts and failures follow. The answer comes when the run is durable. The same content may be
+/// sent again at any time.
+#[utoipa::path(
+    post,
+    path = "/results",
+    tag = "report",
+    request_body = NewRun,
+    responses(
+        (status = 201, description = "Kept", body = SavedAnswer),
+        (status = 200, description = "The same content was there already", body = SavedAnswer),
+        (status = 400, description = "Not JSON, or not packed as it says", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The run id is taken by other content", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Wrong Content-Type or Content-Encoding", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "JSON, but a field breaks a rule; `field` names it", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too busy, or the database is away: try again", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::http) async fn handle(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let received = intake::receive(request, &app.budget).await?;
+    let intake::Decoded { run, room } = intake::decode(received, &app.budget).await?;
+    let run_id = run.run_id.clone();
+    let saved = app.ingest.save(run, Utc::now()).await?;
+    drop(room);
+    let status = match saved {
+        Saved::Created => StatusCode::CREATED,
+        Saved::Unchanged => StatusCode::OK,
+    };
+    let location = location(&run_id);
+    let mut response = (
+        status,
+        Json(SavedAnswer {
+            run_id,
+            status: "saved".to_owned(),
+        }),
+    )
+        .into_response();
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Where the run can be read.
+fn location(run_id: &str) -> Option<HeaderValue> {
+    let mut url = url::Url::parse("http://localhost/results").ok()?;
+    url.path_segments_mut().ok()?.push(run_id);
+    HeaderValue::from_str(url.path()).ok()
+}

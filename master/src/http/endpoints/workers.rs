@@ -1,0 +1,27 @@
+//! `GET /workers`: who reports?
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::answer::WorkerSummary;
+
+use crate::http::answer::Known;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::queries::workers;
+
+/// Every worker, the last seen first
+#[utoipa::path(
+    get,
+    path = "/workers",
+    tag = "read",
+    responses(
+        (status = 200, description = "Workers", body = Vec<WorkerSummary>),
+        (status = 304, description = "As the client has it"),
+    ),
+)]
+pub(in crate::http) async fn handle(
+    State(app): State<App>,
+    known: Known,
+) -> Result<Response, ApiError> {
+    known.answer(&workers::list(&app.store).await?)
+}

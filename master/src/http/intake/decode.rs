@@ -1,0 +1,154 @@
+//! Reads a body as a run, away from the threads that answer requests.
+
+use std::sync::Arc;
+
+use shared::limits::JSON_DEPTH_MAX;
+use shared::run::NewRun;
+use tokio::runtime::Handle;
+
+use super::budget::{Budget, Room};
+use super::headers::Packing;
+use super::receive::Received;
+use super::{depth, expand, explain, surrogates};
+use crate::http::error::ApiError;
+
+/// Bodies up to this size are read where they arrive: a few microseconds, less than a change of
+/// threads costs.
+const INLINE_BYTES_MAX: usize = 16 * 1024;
+
+/// A run as it was sent, and the room that it takes until it is stored.
+#[derive(Debug)]
+pub(in crate::http) struct Decoded {
+    pub(in crate::http) run: NewRun,
+    pub(in crate::http) room: Room,
+}
+
+/// Unpacks and parses a body.
+pub(in crate::http) async fn decode(
+    received: Received,
+    budget: &Arc<Budget>,
+) -> Result<Decoded, ApiError> {
+    if received.packing == Packing::Identity && received.bytes.len() <= INLINE_BYTES_MAX {
+        let room = budget.decoded(received.bytes.len()).await?;
+        return Ok(Decoded {
+            run: parse(&received.bytes)?,
+            room,
+        });
+    }
+    let turn = budget.parser().await?;
+    let budget = Arc::clone(budget);
+    let runtime = Handle::current();
+    let work = move || {
+        let _turn = turn;
+        let expanded = expand::expand(&received.bytes, received.packing)?;
+        let room = runtime.block_on(budget.decoded(expanded.len()))?;
+        Ok(Decoded {
+            run: parse(&expanded)?,
+            room,
+        })
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(ApiError::internal)?
+}
+
+/// Parses a body: fast when it is good, thoroughly when it is not.
+fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
+    let json = std::str::from_utf8(bytes).map_err(|error| {
+        let detail = format!(
+            "the body is not UTF-8: see its byte {}",
+            error.valid_up_to()
+        );
+        ApiError::malformed("invalid_json", detail)
+    })?;
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    if depth::exceeds(json.as_bytes(), JSON_DEPTH_MAX) {
+        let detail = format!("arrays and objects nest deeper than {JSON_DEPTH_MAX}");
+        return Err(ApiError::invalid_field(None, detail));
+    }
+    let error = match serde_json::from_str(json) {
+        Ok(run) => return Ok(run),
+        Err(error) => error,
+    };
+    let spelled = if error.is_data() {
+        None
+    } else {
+        surrogates::spell_out(json)
+    };
+    match spelled {
+        Some(spelled) => serde_json::from_str(&spelled).map_err(|_| explain::explain(&spelled)),
+        None => Err(explain::explain(json)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    fn refused(json: &str) -> (u16, Option<String>, String) {
+        let problem = parse(json.as_bytes()).expect_err(json).problem("");
+        (problem.status, problem.field, problem.detail)
+    }
+
+    fn field(json: &str) -> Option<String> {
+        let (status, field, detail) = refused(json);
+        assert_eq!(status, 422, "{json}: {detail}");
+        field
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_by_its_path() {
+        let run = |rest: &str| format!(r#"{{"run_id": "r", "worker_id": "w", {rest}}}"#);
+        for (rest, expected) in [
+            (r#""passed": -1"#, "passed"),
+            (r#""passed": "1""#, "passed"),
+            (r#""passed": 1.5"#, "passed"),
+            (r#""duration": 1e999"#, "duration"),
+            (r#""timestamp": "yesterday""#, "timestamp"),
+            (
+                r#""cases": [{"nodeid": "a", "outcome": "passed"}, {"nodeid": "b", "outcome": "green"}]"#,
+                "cases[1].outcome",
+            ),
+            (
+                r#""cases": [{"nodeid": "a", "outcome": "passed", "duration": "x"}]"#,
+                "cases[0].duration",
+            ),
+            (r#""cases": [{"outcome": "passed"}]"#, "cases[0].nodeid"),
+            (r#""failures": [{"nodeid": 1}]"#, "failures[0].nodeid"),
+            (r#""project": "a", "project": "b""#, "project"),
+        ] {
+            assert_eq!(field(&run(rest)).as_deref(), Some(expected), "{rest}");
+        }
+        assert_eq!(field(r#"{"worker_id": "w"}"#).as_deref(), Some("run_id"));
+        assert_eq!(field("[]"), None);
+        assert_eq!(field(&"[".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed_and_python_s_numbers_are_explained() {
+        for json in [
+            "",
+            "{",
+            r#"{"run_id": "r", "worker_id": "w"} x"#,
+            r#"{"run_id": "\x"}"#,
+        ] {
+            assert_eq!(refused(json).0, 400, "{json}");
+        }
+        for number in ["NaN", "Infinity", "-Infinity"] {
+            let json = format!(r#"{{"run_id": "r", "worker_id": "w", "duration": {number}}}"#);
+            let (status, _, detail) = refused(&json);
+            assert_eq!(status, 400);
+            assert!(
+                detail.contains("leave the field out") && detail.contains("duration"),
+                "{detail}"
+            );
+        }
+        assert!(parse(b"{\"run_id\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_lone_surrogate_does_not_lose_the_run() {
+        let run = parse(br#"{"run_id": "r", "worker_id": "w", "project": "\ud800"}"#).unwrap();
+        assert_eq!(run.project, r"\ud800");
+    }
+}

@@ -1,0 +1,73 @@
+//! Says what is wrong with a body and where: a second, slower reading of it.
+
+use serde_json::error::Category;
+use shared::run::NewRun;
+
+use crate::http::error::ApiError;
+
+/// The error of a body that could not be read.
+pub(super) fn explain(json: &str) -> ApiError {
+    let mut from = serde_json::Deserializer::from_str(json);
+    match serde_path_to_error::deserialize::<_, NewRun>(&mut from) {
+        Ok(_) => match from.end() {
+            Err(error) => not_json(json, None, &error),
+            Ok(()) => ApiError::internal("a body could be read the second time only"),
+        },
+        Err(error) => {
+            let path = error.path().to_string();
+            let field = (path != ".").then_some(path);
+            let error = error.into_inner();
+            // A number such as 1e999 is JSON, only too large.
+            let is_number = error.to_string().starts_with("number out of range");
+            match error.classify() {
+                Category::Data => wrong(field, &error),
+                Category::Syntax if is_number => wrong(field, &error),
+                _ => not_json(json, field, &error),
+            }
+        }
+    }
+}
+
+fn wrong(field: Option<String>, error: &serde_json::Error) -> ApiError {
+    let text = error.to_string();
+    let field = match (field, named(&text)) {
+        (Some(parent), Some(name)) => Some(format!("{parent}.{name}")),
+        (None, Some(name)) => Some(name.to_owned()),
+        (field, None) => field,
+    };
+    let detail = field
+        .as_ref()
+        .map_or_else(|| text.clone(), |field| format!("{field}: {text}"));
+    ApiError::invalid_field(field, detail)
+}
+
+fn not_json(json: &str, field: Option<String>, error: &serde_json::Error) -> ApiError {
+    let mut detail = format!("the body is not JSON: {error}");
+    if let Some(field) = field {
+        detail = format!("{detail}, in {field}");
+    }
+    if let Some(name) = number_that_json_lacks(json, error) {
+        detail = format!("{detail} (JSON has no {name}; leave the field out)");
+    }
+    ApiError::malformed("invalid_json", detail)
+}
+
+/// The field's name in those messages of serde whose path is that of the object around it.
+fn named(text: &str) -> Option<&str> {
+    let start = ["missing field `", "duplicate field `"];
+    let (name, _) = start
+        .into_iter()
+        .find_map(|start| text.strip_prefix(start))?
+        .split_once('`')?;
+    Some(name)
+}
+
+/// Python's `json.dumps` writes `NaN` and `Infinity` unless told not to.
+fn number_that_json_lacks(json: &str, error: &serde_json::Error) -> Option<&'static str> {
+    let line = json.split('\n').nth(error.line().checked_sub(1)?)?;
+    let from = line.floor_char_boundary(error.column().saturating_sub(2));
+    let rest = line[from..].trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    ["NaN", "Infinity"]
+        .into_iter()
+        .find(|name| rest.starts_with(name))
+}

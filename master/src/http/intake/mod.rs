@@ -1,0 +1,16 @@
+//! The way of a body: headers, bytes, decompression, JSON, each step bounded in memory and time.
+
+mod budget;
+mod decode;
+mod depth;
+mod discard;
+mod expand;
+mod explain;
+mod headers;
+mod receive;
+mod surrogates;
+
+pub(super) use budget::Budget;
+pub(super) use decode::{Decoded, decode};
+pub(super) use discard::discard;
+pub(super) use receive::receive;

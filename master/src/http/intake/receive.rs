@@ -1,0 +1,113 @@
+//! Receives the bytes of a body, bounded in size and time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use shared::limits::BODY_BYTES_MAX;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::budget::{Account, Budget};
+use super::discard;
+use super::headers::{self, Packing};
+use crate::http::error::ApiError;
+
+/// Longest pause between two parts of a body.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Longest time for a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// What is set aside for a body before any of it has arrived. A client may announce more than it
+/// will ever send.
+const RESERVED_BYTES: usize = 1024 * 1024;
+
+/// The bytes of a body as they were sent, and the room that they take.
+#[derive(Debug)]
+pub(in crate::http) struct Received {
+    pub(super) bytes: Bytes,
+    pub(super) packing: Packing,
+    pub(super) _account: Account,
+}
+
+/// Receives a body. When it is refused, the rest of it is read and thrown away, so that a client
+/// that sends before it listens gets to see the answer.
+pub(in crate::http) async fn receive(
+    request: Request,
+    budget: &Budget,
+) -> Result<Received, ApiError> {
+    let packing = match headers::check(request.headers()) {
+        Ok(packing) => packing,
+        Err(error) => {
+            discard::discard(request).await;
+            return Err(error);
+        }
+    };
+    let announced = headers::announced_length(request.headers());
+    let mut body = request.into_body();
+    let mut account = budget.received()?;
+    match collect(&mut body, &mut account, announced).await {
+        Ok(bytes) => Ok(Received {
+            bytes,
+            packing,
+            _account: account,
+        }),
+        Err(error) => {
+            drop(account);
+            discard::rest(body).await;
+            Err(error)
+        }
+    }
+}
+
+async fn collect(
+    body: &mut Body,
+    account: &mut Account,
+    announced: Option<u64>,
+) -> Result<Bytes, ApiError> {
+    let deadline = Instant::now() + BODY_TIMEOUT;
+    let Some(first) = next_part(body, deadline).await? else {
+        return Ok(Bytes::new());
+    };
+    account.grow(first.len()).await?;
+    // The body of most requests is one part, which needs no copy.
+    if announced == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let announced = announced.map_or(0, |bytes| bytes as usize);
+    let mut whole =
+        BytesMut::with_capacity(announced.clamp(first.len(), RESERVED_BYTES.max(first.len())));
+    whole.extend_from_slice(&first);
+    drop(first);
+    while let Some(part) = next_part(body, deadline).await? {
+        if whole.len() + part.len() > BODY_BYTES_MAX {
+            return Err(ApiError::body_too_large());
+        }
+        account.grow(part.len()).await?;
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next_part(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        let frame = timeout_at(deadline, timeout(PAUSE_MAX, body.frame())).await;
+        let Ok(Ok(frame)) = frame else {
+            return Err(ApiError::body_too_slow());
+        };
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => {
+                let detail = format!("the body ended early: {error}");
+                return Err(ApiError::malformed("body_incomplete", detail));
+            }
+            Some(Ok(frame)) => {
+                if let Ok(part) = frame.into_data() {
+                    return Ok(Some(part));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The master's HTTP face: one endpoint a file, JSON in and out.
+
+mod answer;
+mod app;
+mod cursor;
+mod deadline;
+mod endpoints;
+mod error;
+mod host;
+mod intake;
+mod observe;
+mod openapi;
+mod parameters;
+mod path;
+mod router;
+mod security_headers;
+
+pub use app::App;
+pub use openapi::document;
+pub use router::router;

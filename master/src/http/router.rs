@@ -1,0 +1,118 @@
+//! The router: which endpoints there are, and what surrounds them all.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::app::App;
+use super::endpoints::{
+    case, cases, docs, failure_stats, health, index, openapi_json, post_results, projects, results,
+    run, trend, workers,
+};
+use super::error::ApiError;
+use super::openapi::Document;
+use super::{deadline, host, intake, observe, security_headers};
+use crate::config::{Config, CorsOrigins};
+
+/// Answers smaller than this are not worth compressing, in bytes.
+const COMPRESSED_BYTES_MIN: u64 = 1_024;
+
+/// Every endpoint. Its path stands beside its handler, so that the OpenAPI document and the router
+/// cannot disagree.
+pub(super) fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(results::handle, post_results::handle))
+        .routes(routes!(run::handle))
+        .routes(routes!(cases::handle))
+        .routes(routes!(case::handle))
+        .routes(routes!(trend::handle))
+        .routes(routes!(workers::handle))
+        .routes(routes!(projects::handle))
+        .routes(routes!(failure_stats::handle))
+        .routes(routes!(health::handle))
+        .routes(routes!(openapi_json::handle))
+        .routes(routes!(docs::handle))
+        .routes(routes!(docs::handle_asset))
+        .routes(routes!(index::handle))
+}
+
+/// The whole service. Layers that come later are further outside.
+pub fn router(app: App, config: &Config) -> Router {
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotImages));
+    let router: Router<App> = endpoints().into();
+    let router = router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn(deadline::bound_reads))
+        .layer(CatchPanicLayer::custom(ApiError::from_panic))
+        .layer(compression)
+        .layer(from_fn(security_headers::add));
+    let router = match cors(&config.cors) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    let hosts = host::Allowed::new(config);
+    router
+        .layer(from_fn_with_state(hosts, host::check))
+        .layer(from_fn(observe::request))
+        .with_state(app)
+}
+
+async fn unknown_path(request: Request) -> ApiError {
+    let error = ApiError::unknown_path(request.uri().path());
+    intake::discard(request).await;
+    error
+}
+
+async fn unknown_method(request: Request) -> ApiError {
+    let error = ApiError::unknown_method(request.method(), request.uri().path());
+    intake::discard(request).await;
+    error
+}
+
+fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
+    let origins = match origins {
+        CorsOrigins::None => return None,
+        CorsOrigins::Any => AllowOrigin::any(),
+        CorsOrigins::Listed(origins) => AllowOrigin::list(origins.iter().cloned()),
+    };
+    let request_id = HeaderName::from_static(observe::REQUEST_ID);
+    Some(
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([Method::GET, Method::HEAD, Method::POST])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_ENCODING,
+                header::CONTENT_TYPE,
+                header::IF_NONE_MATCH,
+                request_id.clone(),
+            ])
+            .expose_headers([header::ETAG, header::LINK, header::RETRY_AFTER, request_id]),
+    )
+}
+
+/// Pictures are compressed already.
+#[derive(Debug, Clone, Copy)]
+struct NotImages;
+
+impl Predicate for NotImages {
+    fn should_compress<B>(&self, response: &axum::http::Response<B>) -> bool
+    where
+        B: axum::body::HttpBody,
+    {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"image/"))
+    }
+}

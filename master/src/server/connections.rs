@@ -1,0 +1,99 @@
+//! Connections: accepted up to a limit, each bounded in time, ended gracefully.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::stalled::Stalled;
+
+/// Most connections at a time; more wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 1_000;
+
+/// Longest wait for the head of a request, the idle time between two requests included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Pause after the system refused a connection, which it does when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers connections until `stop` resolves, then lets the open ones finish their request for at
+/// most `grace`.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut open = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = open.join_next(), if !open.is_empty() => {}
+            accepted = accept(&listener, &room) => match accepted {
+                Ok((stream, permit)) => {
+                    let served = graceful.watch(connection(stream, router.clone()));
+                    open.spawn(async move {
+                        if let Err(error) = served.await {
+                            tracing::debug!(%error, "connection ended early");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "connection refused by the system");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = open.len(),
+            "connections cut: they did not finish in time"
+        );
+    }
+    open.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+type Connection = http1::Connection<TokioIo<Stalled<TcpStream>>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, router: Router) -> Connection {
+    // Answers are written whole; waiting for more to send would only add latency.
+    let _ = stream.set_nodelay(true);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(
+            TokioIo::new(Stalled::new(stream)),
+            TowerToHyperService::new(router),
+        )
+}

@@ -1,0 +1,8 @@
+//! The running master: listener, connections, orderly end.
+
+mod connections;
+pub mod signal;
+mod stalled;
+mod start;
+
+pub use start::Server;

@@ -1,0 +1,89 @@
+//! Start and orderly end of the master.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+
+use super::connections;
+use crate::config::Config;
+use crate::http::{self, App};
+use crate::ingest::{Ingest, IngestTask};
+use crate::store::Store;
+
+/// How long connections may take to finish their requests once the master stops.
+const CONNECTIONS_GRACE: Duration = Duration::from_secs(10);
+
+/// How long the writer may take to make durable what was accepted.
+const FLUSH_GRACE: Duration = Duration::from_secs(15);
+
+/// How long the database may take to close.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// A master that is bound to its port and has its database open.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    store: Store,
+    writer: IngestTask,
+}
+
+impl Server {
+    /// Binds the port first, because that fails fastest, then opens the database.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
+        let store = Store::open(&config.database_url).await?;
+        let (ingest, writer) = Ingest::start(store.clone());
+        let router = http::router(App::new(store.clone(), ingest), config);
+        Ok(Self {
+            listener,
+            address,
+            router,
+            store,
+            writer,
+        })
+    }
+
+    /// The address that is really listened on.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop` resolves; then finishes requests, makes durable what was accepted and
+    /// closes the database, each in bounded time.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self {
+            listener,
+            router,
+            store,
+            writer,
+            ..
+        } = self;
+        connections::serve(listener, router, stop, CONNECTIONS_GRACE).await;
+        if tokio::time::timeout(FLUSH_GRACE, writer.finish())
+            .await
+            .is_err()
+        {
+            tracing::error!(
+                "the database did not take everything in time; unanswered runs may be missing"
+            );
+        }
+        if tokio::time::timeout(CLOSE_GRACE, store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database did not close in time");
+        }
+        tracing::info!("stopped");
+    }
+}
