@@ -3,8 +3,16 @@
 //! [`Run`] takes events in any order, repeated or cut, and never panics; [`Run::finish`] joins what
 //! they told with how the process ended and gives the verdict.
 
+mod case;
+mod contradiction;
 mod ending;
+mod finish;
+mod problems;
 mod run;
+mod summary;
+mod text;
+mod verdict;
 
 pub use ending::Ending;
-pub use run::{Run, Summary};
+pub use run::Run;
+pub use summary::Summary;
