@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use axum::http::HeaderValue;
@@ -19,6 +20,29 @@ pub struct Config {
     pub cors: CorsOrigins,
     /// Host names to answer to besides the loopback ones, in lower case.
     pub allowed_hosts: Vec<String>,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long clients may take. Not options: the tests alone want other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the head of a request, the idle time between two requests included.
+    pub head: Duration,
+    /// Between two parts of a body.
+    pub body_pause: Duration,
+    /// For a whole body.
+    pub body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            body: Duration::from_mins(5),
+        }
+    }
 }
 
 /// Origins that CORS lets read.
@@ -54,6 +78,7 @@ impl Config {
                 .iter()
                 .map(|name| name.to_lowercase())
                 .collect(),
+            timeouts: Timeouts::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::intake::Budget;
+use crate::config::Timeouts;
 use crate::ingest::Ingest;
 use crate::store::Store;
 
@@ -15,15 +16,18 @@ pub struct App {
     pub(super) ingest: Ingest,
     /// Bounds the memory of bodies in flight.
     pub(super) budget: Arc<Budget>,
+    /// How long bodies may take.
+    pub(super) timeouts: Timeouts,
 }
 
 impl App {
     /// Shares a store and its writer with the handlers.
-    pub fn new(store: Store, ingest: Ingest) -> Self {
+    pub fn new(store: Store, ingest: Ingest, timeouts: Timeouts) -> Self {
         Self {
             store,
             ingest,
             budget: Arc::new(Budget::default()),
+            timeouts,
         }
     }
 }

@@ -80,6 +80,7 @@ mod tests {
             database_url: String::new(),
             cors: CorsOrigins::None,
             allowed_hosts: vec!["ci.example.org".into()],
+            timeouts: crate::config::Timeouts::default(),
         })
     }
 

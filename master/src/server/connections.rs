@@ -20,19 +20,19 @@ use super::stalled::Stalled;
 /// Most connections at a time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 1_000;
 
-/// Longest wait for the head of a request, the idle time between two requests included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connections may take to finish their requests once the master stops.
+const FINISH_GRACE: Duration = Duration::from_secs(10);
 
 /// Pause after the system refused a connection, which it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers connections until `stop` resolves, then lets the open ones finish their request for at
-/// most `grace`.
+/// Answers connections until `stop` resolves, then lets the open ones finish their request, in
+/// bounded time.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
-    grace: Duration,
+    head_timeout: Duration,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
@@ -44,7 +44,7 @@ pub(super) async fn serve(
             Some(_) = open.join_next(), if !open.is_empty() => {}
             accepted = accept(&listener, &room) => match accepted {
                 Ok((stream, permit)) => {
-                    let served = graceful.watch(connection(stream, router.clone()));
+                    let served = graceful.watch(connection(stream, router.clone(), head_timeout));
                     open.spawn(async move {
                         if let Err(error) = served.await {
                             tracing::debug!(%error, "connection ended early");
@@ -60,7 +60,7 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown())
+    if tokio::time::timeout(FINISH_GRACE, graceful.shutdown())
         .await
         .is_err()
     {
@@ -86,12 +86,12 @@ async fn accept(
 
 type Connection = http1::Connection<TokioIo<Stalled<TcpStream>>, TowerToHyperService<Router>>;
 
-fn connection(stream: TcpStream, router: Router) -> Connection {
+fn connection(stream: TcpStream, router: Router, head_timeout: Duration) -> Connection {
     // Answers are written whole; waiting for more to send would only add latency.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .serve_connection(
             TokioIo::new(Stalled::new(stream)),
             TowerToHyperService::new(router),

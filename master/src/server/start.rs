@@ -14,9 +14,6 @@ use crate::http::{self, App};
 use crate::ingest::{Ingest, IngestTask};
 use crate::store::Store;
 
-/// How long connections may take to finish their requests once the master stops.
-const CONNECTIONS_GRACE: Duration = Duration::from_secs(10);
-
 /// How long the writer may take to make durable what was accepted.
 const FLUSH_GRACE: Duration = Duration::from_secs(15);
 
@@ -31,6 +28,7 @@ pub struct Server {
     router: Router,
     store: Store,
     writer: IngestTask,
+    head_timeout: Duration,
 }
 
 impl Server {
@@ -44,13 +42,14 @@ impl Server {
             .context("the listener has no address")?;
         let store = Store::open(&config.database_url).await?;
         let (ingest, writer) = Ingest::start(store.clone());
-        let router = http::router(App::new(store.clone(), ingest), config);
+        let router = http::router(App::new(store.clone(), ingest, config.timeouts), config);
         Ok(Self {
             listener,
             address,
             router,
             store,
             writer,
+            head_timeout: config.timeouts.head,
         })
     }
 
@@ -67,9 +66,10 @@ impl Server {
             router,
             store,
             writer,
+            head_timeout,
             ..
         } = self;
-        connections::serve(listener, router, stop, CONNECTIONS_GRACE).await;
+        connections::serve(listener, router, stop, head_timeout).await;
         if tokio::time::timeout(FLUSH_GRACE, writer.finish())
             .await
             .is_err()

@@ -40,7 +40,7 @@ pub(in crate::http) async fn handle(
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let received = intake::receive(request, &app.budget).await?;
+    let received = intake::receive(request, &app.budget, app.timeouts).await?;
     let intake::Decoded { run, room } = intake::decode(received, &app.budget).await?;
     let run_id = run.run_id.clone();
     let saved = app.ingest.save(run, Utc::now()).await?;

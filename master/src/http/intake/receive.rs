@@ -12,13 +12,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::budget::{Account, Budget};
 use super::discard;
 use super::headers::{self, Packing};
+use crate::config::Timeouts;
 use crate::http::error::ApiError;
-
-/// Longest pause between two parts of a body.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// Longest time for a whole body.
-const BODY_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What is set aside for a body before any of it has arrived. A client may announce more than it
 /// will ever send.
@@ -37,6 +32,7 @@ pub(in crate::http) struct Received {
 pub(in crate::http) async fn receive(
     request: Request,
     budget: &Budget,
+    timeouts: Timeouts,
 ) -> Result<Received, ApiError> {
     let packing = match headers::check(request.headers()) {
         Ok(packing) => packing,
@@ -48,7 +44,7 @@ pub(in crate::http) async fn receive(
     let announced = headers::announced_length(request.headers());
     let mut body = request.into_body();
     let mut account = budget.received()?;
-    match collect(&mut body, &mut account, announced).await {
+    match collect(&mut body, &mut account, announced, timeouts).await {
         Ok(bytes) => Ok(Received {
             bytes,
             packing,
@@ -66,9 +62,10 @@ async fn collect(
     body: &mut Body,
     account: &mut Account,
     announced: Option<u64>,
+    timeouts: Timeouts,
 ) -> Result<Bytes, ApiError> {
-    let deadline = Instant::now() + BODY_TIMEOUT;
-    let Some(first) = next_part(body, deadline).await? else {
+    let deadline = Instant::now() + timeouts.body;
+    let Some(first) = next_part(body, timeouts.body_pause, deadline).await? else {
         return Ok(Bytes::new());
     };
     account.grow(first.len()).await?;
@@ -81,7 +78,7 @@ async fn collect(
         BytesMut::with_capacity(announced.clamp(first.len(), RESERVED_BYTES.max(first.len())));
     whole.extend_from_slice(&first);
     drop(first);
-    while let Some(part) = next_part(body, deadline).await? {
+    while let Some(part) = next_part(body, timeouts.body_pause, deadline).await? {
         if whole.len() + part.len() > BODY_BYTES_MAX {
             return Err(ApiError::body_too_large());
         }
@@ -91,9 +88,13 @@ async fn collect(
     Ok(whole.freeze())
 }
 
-async fn next_part(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>, ApiError> {
+async fn next_part(
+    body: &mut Body,
+    pause_max: Duration,
+    deadline: Instant,
+) -> Result<Option<Bytes>, ApiError> {
     loop {
-        let frame = timeout_at(deadline, timeout(PAUSE_MAX, body.frame())).await;
+        let frame = timeout_at(deadline, timeout(pause_max, body.frame())).await;
         let Ok(Ok(frame)) = frame else {
             return Err(ApiError::body_too_slow());
         };
