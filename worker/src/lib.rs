@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The worker of pytest-platform: runs pytest, hears from the plugin inside it what every test
+//! did, and reports the run to the master.
+
+pub mod aggregate;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod deliver;
+pub mod events;
+pub mod exit;
+mod main_command;
+pub mod pytest;
+pub mod report;
+pub mod run_command;
+pub mod saved;
+pub mod send_command;
+pub mod shed;
+pub mod sidecar_command;
+pub mod uploader;
+
+pub use main_command::main;

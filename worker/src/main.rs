@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `pytest-platform-worker` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    worker::main()
+}

@@ -1,0 +1,158 @@
+//! The command line: what can be asked, in words worth reading.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs pytest and reports every result to a pytest-platform master.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pytest-platform-worker",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Most options can also be set in the environment (MASTER_URL, MASTER_TOKEN, \
+        WORKER_ID, PROJECT, BRANCH, COMMIT, VARIANT, WORKER_PYTHON, WORKER_UPLOAD_TIMEOUT, \
+        WORKER_SAVE, WORKER_QUIET) or in the table [tool.pytest-platform] of \
+        pyproject.toml. `pytest-platform-worker config` shows what is in force and why."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run pytest and report the run
+    ///
+    /// Everything after `--` goes to pytest. Nothing has to be installed beside pytest, pytest's
+    /// output and exit code are left as they are, and a master that is slow or away never costs a
+    /// test: at most the upload timeout at the very end.
+    #[command(after_help = RUN_EXIT_CODES)]
+    Run(RunArguments),
+    /// Show every setting and where its value came from
+    Config(Options),
+    /// Send runs that were saved to files
+    ///
+    /// A run that could not be uploaded was saved, and its closing line said where. Sending a run
+    /// twice does no harm.
+    Send(SendArguments),
+    /// Report the events of a pytest that is already running (the plugin starts this)
+    #[command(hide = true)]
+    Sidecar(SidecarArguments),
+}
+
+const RUN_EXIT_CODES: &str = "Exit code: pytest's own; 128 + n when signal n ended pytest; 127 when \
+    there is no Python to run; 4 when this command line is wrong. The upload never changes it.";
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Settings.
+    #[command(flatten)]
+    pub options: Options,
+    /// Arguments for pytest, as after `python -m pytest`
+    #[arg(last = true, value_name = "PYTEST ARGS")]
+    pub pytest_arguments: Vec<OsString>,
+}
+
+/// Settings that all commands share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// Where the master is [default: `http://localhost:8080`]
+    #[arg(long, value_name = "URL")]
+    pub master_url: Option<String>,
+    /// Token for the master; rather set `MASTER_TOKEN`, other users can see command lines
+    #[arg(long, value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Name of this worker [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    pub worker_id: Option<String>,
+    /// What is tested [default: the git remote's name, or the folder's]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Branch under test [default: what the CI system or git says]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Commit under test [default: what the CI system or git says]
+    #[arg(long, value_name = "HASH")]
+    pub commit: Option<String>,
+    /// A label under which runs compare, such as `python=3.12`; can be repeated
+    #[arg(long, value_name = "LABEL=VALUE", value_parser = label)]
+    pub variant: Vec<(String, String)>,
+    /// Python to run [default: the active virtual environment's, or python3 on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Id of the run, unique [default: a new UUID]
+    #[arg(long, value_name = "ID", value_parser = run_id)]
+    pub run_id: Option<String>,
+    /// Longest wait for the upload after the tests, in seconds [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub upload_timeout: Option<f64>,
+    /// Also write the run to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Do not print the closing line
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `send`.
+#[derive(Debug, Args)]
+pub struct SendArguments {
+    /// Settings.
+    #[command(flatten)]
+    pub options: Options,
+    /// Files that `--save` or a failed upload wrote
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `sidecar`.
+#[derive(Debug, Args)]
+pub struct SidecarArguments {
+    /// Settings.
+    #[command(flatten)]
+    pub options: Options,
+    /// Descriptor on which the plugin's events arrive
+    #[arg(long, default_value_t = 0)]
+    pub fd: u32,
+    /// The command line of pytest, to be stored with the run
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Reads `label=value`.
+pub fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("a label looks like `python=3.12`".to_owned()),
+    }
+}
+
+/// Reads a number of seconds that a person may wait.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=crate::config::UPLOAD_TIMEOUT_S_MAX).contains(&seconds) => {
+            Ok(seconds)
+        }
+        _ => Err(format!(
+            "a number of seconds from 0 to {}",
+            crate::config::UPLOAD_TIMEOUT_S_MAX
+        )),
+    }
+}
+
+/// Reads an id of a run.
+fn run_id(text: &str) -> Result<String, String> {
+    let bytes_max = shared::limits::RUN_ID_BYTES_MAX;
+    if text.is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+        return Err(format!("a printable text of 1 to {bytes_max} bytes"));
+    }
+    Ok(text.to_owned())
+}

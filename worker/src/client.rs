@@ -1,0 +1,327 @@
+//! HTTP to the master.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::blocking;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use shared::answer::Saved;
+use shared::error::Problem;
+use url::Url;
+
+use crate::config::Token;
+
+/// Most of an answer that is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Most of an answer in another form than ours that is shown.
+const ANSWER_CHARACTERS_SHOWN: usize = 200;
+
+/// Compression of a body. Level 1 halves the time of 3, and loses little on JSON.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Why a request was not answered with success.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The address is none.
+    #[error("`{url}` is no URL of a master ({reason}); check MASTER_URL")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody was reached.
+    #[error("cannot connect to {url} ({reason}); is the master running, is MASTER_URL right?")]
+    Unreachable {
+        /// The master's address.
+        url: String,
+        /// In the system's words.
+        reason: String,
+    },
+    /// No answer within the time there was.
+    #[error("{url} did not answer within {seconds:.1} s")]
+    TimedOut {
+        /// The master's address.
+        url: String,
+        /// The time there was.
+        seconds: f64,
+    },
+    /// The connection broke.
+    #[error("the connection to {url} broke ({reason})")]
+    Broken {
+        /// The master's address.
+        url: String,
+        /// In the system's words.
+        reason: String,
+    },
+    /// The master refused, or failed.
+    #[error("{url} answered {status}: {text}")]
+    Answered {
+        /// The master's address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        text: String,
+        /// How long it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The system gave no client.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(String),
+}
+
+impl SendError {
+    /// Whether the same request may succeed later.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::BadUrl { .. } | Self::Client(_) => false,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::Answered { status, .. } => *status >= 500 || matches!(*status, 408 | 425 | 429),
+        }
+    }
+
+    /// Whether there was nobody to talk to.
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// How long the master asked us to wait.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Answered { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// A connection to one master.
+#[derive(Debug)]
+pub struct Client {
+    http: blocking::Client,
+    base: Url,
+    token: Option<Token>,
+}
+
+impl Client {
+    /// A client for the master at `url`. Nothing is connected yet.
+    pub fn new(url: &str, token: Option<Token>) -> Result<Self, SendError> {
+        let base = parse(url)?;
+        // Somebody else in the process may have installed it; then there is one, and that is all.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = blocking::Client::builder()
+            .user_agent(concat!(
+                "pytest-platform-worker/",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| SendError::Client(innermost(&error)))?;
+        Ok(Self { http, base, token })
+    }
+
+    /// Posts a run, as JSON. Answers when the master has it durable.
+    pub fn post_run(&self, compressed: &[u8], timeout: Duration) -> Result<Saved, SendError> {
+        let mut request = self
+            .http
+            .post(below(&self.base, "results"))
+            .timeout(timeout)
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_ENCODING, "zstd")
+            .body(compressed.to_vec());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(&token.0);
+        }
+        let answer = request
+            .send()
+            .map_err(|error| self.failed(&error, timeout))?;
+        let status = answer.status();
+        let retry_after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        let text = read(answer).map_err(|error| self.broken(&error))?;
+        if status.is_success() {
+            return serde_json::from_slice(&text).map_err(|_| SendError::Answered {
+                url: shown(&self.base),
+                status: status.as_u16(),
+                text: format!("this is no pytest-platform master: {}", excerpt(&text)),
+                retry_after: None,
+            });
+        }
+        Err(SendError::Answered {
+            url: shown(&self.base),
+            status: status.as_u16(),
+            text: explain(status.as_u16(), &text),
+            retry_after,
+        })
+    }
+
+    fn failed(&self, error: &reqwest::Error, timeout: Duration) -> SendError {
+        let (url, reason) = (shown(&self.base), innermost(error));
+        if error.is_timeout() {
+            let seconds = timeout.as_secs_f64();
+            SendError::TimedOut { url, seconds }
+        } else if error.is_connect() {
+            SendError::Unreachable { url, reason }
+        } else {
+            SendError::Broken { url, reason }
+        }
+    }
+
+    fn broken(&self, error: &std::io::Error) -> SendError {
+        SendError::Broken {
+            url: shown(&self.base),
+            reason: innermost(error),
+        }
+    }
+}
+
+/// Where a run is to be found, for people.
+pub fn link(master_url: &str, run_id: &str) -> String {
+    match parse(master_url) {
+        Ok(base) => {
+            let mut url = below(&base, "results");
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.push(run_id);
+            }
+            shown(&url)
+        }
+        Err(_) => run_id.to_owned(),
+    }
+}
+
+/// Compresses a body.
+pub fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(json, ZSTD_LEVEL)
+}
+
+fn parse(text: &str) -> Result<Url, SendError> {
+    let bad = |reason: &str| SendError::BadUrl {
+        url: text.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("it has to start with http:// or https://"));
+    }
+    Ok(url)
+}
+
+fn below(base: &Url, name: &str) -> Url {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(name);
+    }
+    url
+}
+
+/// The address without what it may hold of a password.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Neither can fail for http and https.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn read(answer: blocking::Response) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    answer.take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn explain(status: u16, text: &[u8]) -> String {
+    let said = match serde_json::from_slice::<Problem>(text) {
+        Ok(Problem {
+            detail,
+            field: Some(field),
+            ..
+        }) if !detail.contains(&field) => format!("{field}: {detail}"),
+        Ok(problem) => problem.detail,
+        Err(_) => excerpt(text),
+    };
+    match status {
+        401 | 403 => format!("{said} (check MASTER_TOKEN)"),
+        409 => format!("{said} (this run id was already used for other results; see --run-id)"),
+        300..=399 => format!("{said} (the master has moved; check MASTER_URL)"),
+        _ => said,
+    }
+}
+
+fn excerpt(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = line.chars().filter(|c| !c.is_control()).collect();
+    let shown: String = shown.chars().take(ANSWER_CHARACTERS_SHOWN).collect();
+    if shown.is_empty() {
+        "(nothing)".to_owned()
+    } else {
+        shown
+    }
+}
+
+/// The cause at the bottom, such as `Connection refused (os error 111)`; those above it repeat the
+/// address.
+fn innermost(error: &dyn Error) -> String {
+    let mut bottom = error;
+    while let Some(source) = bottom.source() {
+        bottom = source;
+    }
+    bottom.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_has_no_password_and_escapes_the_id() {
+        assert_eq!(
+            link("http://user:secret@host:1/base/", "a b/c"),
+            "http://host:1/base/results/a%20b%2Fc"
+        );
+        assert_eq!(link("http://h", "r"), "http://h/results/r");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_named_with_the_reason() {
+        for url in ["", "localhost:8080", "ftp://h", "http://", "::"] {
+            let error = Client::new(url, None).expect_err(url);
+            assert!(!error.is_transient());
+            assert!(error.to_string().contains("MASTER_URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_final_and_failures_of_the_server_are_not() {
+        let answered = |status| SendError::Answered {
+            url: String::new(),
+            status,
+            text: String::new(),
+            retry_after: None,
+        };
+        for status in [400, 401, 409, 413, 422] {
+            assert!(!answered(status).is_transient(), "{status}");
+        }
+        for status in [429, 500, 502, 503] {
+            assert!(answered(status).is_transient(), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_masters_own_words_are_told() {
+        let problem = br#"{"status":422,"title":"t","detail":"must be positive","code":"invalid_field","field":"duration"}"#;
+        assert_eq!(explain(422, problem), "duration: must be positive");
+        assert_eq!(
+            explain(502, b"<html>\n bad\x07 gateway"),
+            "<html> bad gateway"
+        );
+        assert_eq!(explain(500, b""), "(nothing)");
+    }
+}

@@ -1,0 +1,27 @@
+//! What a run is told: by flag, environment, pyproject.toml, CI system and git, in this order.
+//! Every value remembers where it came from.
+
+mod ci;
+mod facts;
+mod git;
+mod pyproject;
+mod settings;
+mod show;
+mod source;
+
+pub use ci::CiFacts;
+pub use facts::{Facts, FactsBeingFound};
+pub use git::GitFacts;
+pub use pyproject::Pyproject;
+pub use settings::{Environment, Settings, Token};
+pub use show::show;
+pub use source::{Source, Sourced};
+
+/// Where a master is when nobody says otherwise.
+pub const MASTER_URL_DEFAULT: &str = "http://localhost:8080";
+
+/// Seconds to wait for the upload when nobody says otherwise.
+pub const UPLOAD_TIMEOUT_S_DEFAULT: f64 = 10.0;
+
+/// Longest upload timeout that can be asked for: an hour.
+pub const UPLOAD_TIMEOUT_S_MAX: f64 = 3600.0;

@@ -1,0 +1,236 @@
+//! From the bytes of the plugin's pipe to events, and with them to the aggregate.
+
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::thread::JoinHandle;
+
+use shared::event::Event;
+use shared::run::{Problem, ProblemKind};
+
+use crate::aggregate::Run;
+use crate::pytest::{EventPipe, Flow, pump};
+
+/// Longest line. The longest that the plugin means to write, an announcement of 500 tests with
+/// ids of the greatest length, stays below.
+const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Most lines that are told one by one when they are no events.
+const BAD_LINES_TOLD_MAX: usize = 5;
+
+/// Most characters of a bad line that are told.
+const BAD_LINE_CHARACTERS_TOLD: usize = 100;
+
+/// Everything that the plugin said.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// What it amounts to.
+    pub run: Run,
+    /// Lines that were no events.
+    pub problems: Vec<Problem>,
+    /// Whether the plugin was there at all.
+    pub hello: bool,
+    /// pytest's arguments, as pytest tells them.
+    pub arguments: Vec<String>,
+}
+
+/// The thread that listens to the plugin.
+#[derive(Debug)]
+pub struct Listener(JoinHandle<Heard>);
+
+impl Listener {
+    /// Starts to listen.
+    pub fn start(pipe: EventPipe) -> Self {
+        Self(std::thread::spawn(move || listen(&pipe)))
+    }
+
+    /// Waits for the last event.
+    pub fn finish(self) -> Heard {
+        self.0.join().unwrap_or_else(|_| Heard {
+            problems: vec![warning(
+                "the worker lost this run's events: its reader panicked",
+            )],
+            ..Heard::default()
+        })
+    }
+}
+
+/// Listens on this thread, until the pipe's end or pytest's.
+pub fn listen(pipe: &EventPipe) -> Heard {
+    let mut heard = Heard::default();
+    let mut lines = Lines::default();
+    pump(&pipe.from, Flow::Pipe, pipe.ended.as_fd(), |bytes| {
+        lines.take(bytes, |event| heard.apply(event));
+        ControlFlow::Continue(())
+    });
+    heard.problems = lines.finish();
+    heard
+}
+
+impl Heard {
+    fn apply(&mut self, event: Event) {
+        match &event {
+            Event::Hello(_) => self.hello = true,
+            Event::Session(session) => self.arguments.clone_from(&session.args),
+            _ => {}
+        }
+        self.run.apply(event);
+    }
+}
+
+/// Cuts a stream of bytes into lines and lines into events.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The beginning of a line whose end has not arrived.
+    partial: Vec<u8>,
+    /// The line that is arriving is too long, and the rest of it is dropped.
+    too_long: bool,
+    bad: usize,
+    problems: Vec<Problem>,
+}
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8], mut give: impl FnMut(Event)) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            rest = after;
+            if std::mem::take(&mut self.too_long) {
+                continue;
+            }
+            if self.partial.is_empty() {
+                self.parse(line, &mut give);
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.parse(&whole, &mut give);
+            }
+        }
+        if self.too_long {
+            return;
+        }
+        if self.partial.len() + rest.len() > LINE_BYTES_MAX {
+            self.partial = Vec::new();
+            self.too_long = true;
+            self.problems.push(Problem {
+                kind: ProblemKind::Truncated,
+                place: String::new(),
+                text: format!("an event of more than {LINE_BYTES_MAX} bytes was dropped"),
+            });
+        } else {
+            self.partial.extend_from_slice(rest);
+        }
+    }
+
+    fn parse(&mut self, line: &[u8], give: &mut impl FnMut(Event)) {
+        if line.is_empty() {
+            return;
+        }
+        match serde_json::from_slice(line) {
+            Ok(event) => give(event),
+            Err(error) => {
+                self.bad += 1;
+                if self.bad <= BAD_LINES_TOLD_MAX {
+                    let text = String::from_utf8_lossy(line);
+                    let start: String = text.chars().take(BAD_LINE_CHARACTERS_TOLD).collect();
+                    let text = format!("a line of the plugin is no event ({error}): {start}");
+                    self.problems.push(warning(&text));
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Problem> {
+        if self.bad > BAD_LINES_TOLD_MAX {
+            let more = self.bad - BAD_LINES_TOLD_MAX;
+            let text = format!("{more} more lines of the plugin were no events");
+            self.problems.push(warning(&text));
+        }
+        if !self.partial.is_empty() {
+            self.problems.push(Problem {
+                kind: ProblemKind::Truncated,
+                place: String::new(),
+                text: "pytest ended in the middle of an event, which is lost".to_owned(),
+            });
+        }
+        self.problems
+    }
+}
+
+fn warning(text: &str) -> Problem {
+    Problem {
+        kind: ProblemKind::Warning,
+        place: String::new(),
+        text: text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn events_of(chunks: &[&[u8]]) -> (Vec<Event>, Vec<Problem>) {
+        let (mut events, mut lines) = (Vec::new(), Lines::default());
+        for chunk in chunks {
+            lines.take(chunk, |event| events.push(event));
+        }
+        (events, lines.finish())
+    }
+
+    #[test]
+    fn bad_lines_are_told_and_the_good_ones_around_them_count() {
+        let text = b"{\"collected\":1}\nnonsense\n\n{\"future\":{}}\n{\"deselected\":2}\n";
+        let (events, problems) = events_of(&[text]);
+        assert_eq!(events, [Event::Collected(1), Event::Deselected(2)]);
+        assert_eq!(problems.len(), 2);
+        assert!(problems[0].text.contains("nonsense"));
+    }
+
+    #[test]
+    fn very_many_bad_lines_make_few_problems() {
+        let text = "x\n".repeat(10_000);
+        let (_, problems) = events_of(&[text.as_bytes()]);
+        assert_eq!(problems.len(), BAD_LINES_TOLD_MAX + 1);
+        assert!(problems[BAD_LINES_TOLD_MAX].text.starts_with("9995 more"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_dropped_in_bounded_memory_and_the_next_one_counts() {
+        let chunk = vec![b'x'; 1024 * 1024];
+        let mut lines = Lines::default();
+        for _ in 0..100 {
+            lines.take(&chunk, |_| panic!("not an event"));
+            assert!(lines.partial.len() <= LINE_BYTES_MAX);
+        }
+        let mut events = Vec::new();
+        lines.take(b"\n{\"collected\":1}\n", |event| events.push(event));
+        assert_eq!(events, [Event::Collected(1)]);
+        assert_eq!(lines.finish()[0].kind, ProblemKind::Truncated);
+    }
+
+    #[test]
+    fn an_event_cut_by_the_end_of_pytest_is_told() {
+        let (events, problems) = events_of(&[b"{\"collected\":1}\n{\"start\":[1"]);
+        assert_eq!(events.len(), 1);
+        assert_eq!(problems[0].kind, ProblemKind::Truncated);
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_are_cut_makes_no_difference(cuts in prop::collection::vec(1usize..40, 0..30)) {
+            let lines: Vec<String> = (0..20).map(|n| format!("{{\"collected\":{n}}}\n")).collect();
+            let text = lines.concat();
+            let mut chunks = Vec::new();
+            let mut rest = text.as_bytes();
+            for cut in cuts {
+                let (head, tail) = rest.split_at(cut.min(rest.len()));
+                chunks.push(head);
+                rest = tail;
+            }
+            chunks.push(rest);
+            let (events, problems) = events_of(&chunks);
+            prop_assert!(events.into_iter().eq((0..20).map(Event::Collected)));
+            prop_assert!(problems.is_empty());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The closing line: what happened, where it is now, and what to do if it is not.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use shared::outcome::Outcome;
+use shared::run::NewRun;
+use shared::status::RunStatus;
+
+use crate::uploader::{Delivered, UploadError};
+
+/// Says a line on standard error, where no program takes it for pytest's own.
+pub fn say(text: &str) {
+    // Nobody listens when it is closed.
+    let _ = writeln!(std::io::stderr().lock(), "pytest-platform: {text}");
+}
+
+/// What the run counts, in pytest's order and words.
+pub fn counts(run: &NewRun) -> String {
+    let mut counted = [0u64; Outcome::ALL.len()];
+    for case in run.cases.iter().flatten() {
+        match &case.outcomes {
+            Some(outcomes) => {
+                for outcome in outcomes {
+                    counted[*outcome as usize] += 1;
+                }
+                if matches!(case.outcome, Outcome::Crashed | Outcome::Timeout)
+                    && !outcomes.contains(&case.outcome)
+                {
+                    counted[case.outcome as usize] += 1;
+                }
+            }
+            None => counted[case.outcome as usize] += 1,
+        }
+    }
+    counted[Outcome::Error as usize] += run.collection_errors;
+    counted[Outcome::Skipped as usize] += run.collection_skips;
+    let said: Vec<String> = [
+        (Outcome::Crashed, "crashed"),
+        (Outcome::Timeout, "timed out"),
+        (Outcome::Failed, "failed"),
+        (Outcome::Passed, "passed"),
+        (Outcome::Skipped, "skipped"),
+        (Outcome::Xfailed, "xfailed"),
+        (Outcome::Xpassed, "xpassed"),
+        (Outcome::Error, "error"),
+        (Outcome::Rerun, "rerun"),
+    ]
+    .into_iter()
+    .map(|(outcome, word)| (counted[outcome as usize], word))
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| match (count, word) {
+        (2.., "error") => format!("{count} errors"),
+        _ => format!("{count} {word}"),
+    })
+    .collect();
+    if said.is_empty() {
+        "no tests ran".to_owned()
+    } else {
+        said.join(", ")
+    }
+}
+
+/// The run in half a sentence: `crashed (SIGSEGV): 3 passed in 2.1 s`.
+pub fn verdict(run: &NewRun) -> String {
+    let mut text = String::new();
+    // The counts say by themselves that tests passed or failed.
+    if let Some(status) = run.status
+        && !matches!(
+            status,
+            RunStatus::Passed | RunStatus::Failed | RunStatus::NoTests
+        )
+    {
+        text.push_str(&status.as_str().replace('_', " "));
+        if let Some(signal) = &run.signal {
+            let _ = write!(text, " ({signal})");
+        }
+        text.push_str(": ");
+    }
+    let _ = write!(text, "{} in {:.1} s", counts(run), run.duration);
+    text
+}
+
+/// The closing line.
+pub fn closing_line(
+    run: &NewRun,
+    link: &str,
+    upload: &Result<Delivered, UploadError>,
+    kept: Option<&Path>,
+) -> String {
+    let mut text = verdict(run);
+    match upload {
+        Ok(delivered) => {
+            let _ = write!(text, ", uploaded {link} ({:.2} s)", delivered.seconds);
+        }
+        Err(error) => {
+            let _ = write!(text, ", NOT uploaded: {error}");
+        }
+    }
+    if upload.is_err()
+        && let Some(path) = kept
+    {
+        let path = path.display();
+        let _ = write!(
+            text,
+            "; kept, send it with: pytest-platform-worker send '{path}'"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::case::NewCase;
+
+    fn run(outcomes: &[Outcome]) -> NewRun {
+        let cases = outcomes.iter().map(|outcome| NewCase::new("t", *outcome));
+        NewRun {
+            cases: Some(cases.collect()),
+            duration: 12.34,
+            ..NewRun::default()
+        }
+    }
+
+    #[test]
+    fn an_uploaded_run_is_told_with_its_link() {
+        let run = run(&[Outcome::Passed, Outcome::Passed, Outcome::Failed]);
+        let uploaded = Ok(Delivered { seconds: 0.021 });
+        assert_eq!(
+            closing_line(&run, "http://m/results/1", &uploaded, None),
+            "1 failed, 2 passed in 12.3 s, uploaded http://m/results/1 (0.02 s)"
+        );
+    }
+
+    #[test]
+    fn a_run_that_stayed_here_is_told_with_what_to_do() {
+        let mut run = run(&[Outcome::Passed, Outcome::Crashed]);
+        run.status = Some(RunStatus::Crashed);
+        run.signal = Some("SIGSEGV".into());
+        let error = Err(UploadError::TimedOut(10.0));
+        assert_eq!(
+            closing_line(&run, "", &error, Some(Path::new("/s/1.json"))),
+            "crashed (SIGSEGV): 1 crashed, 1 passed in 12.3 s, NOT uploaded: the upload took \
+             longer than 10.0 s; kept, send it with: pytest-platform-worker send '/s/1.json'"
+        );
+    }
+
+    #[test]
+    fn errors_of_collection_and_of_tests_count_together_as_pytest_counts_them() {
+        let mut run = run(&[Outcome::Passed]);
+        run.cases.as_mut().unwrap()[0].outcomes = Some(vec![Outcome::Passed, Outcome::Error]);
+        run.collection_errors = 1;
+        assert_eq!(counts(&run), "1 passed, 2 errors");
+        assert_eq!(counts(&NewRun::default()), "no tests ran");
+    }
+}

@@ -1,0 +1,99 @@
+//! `run`: pytest as a child of the worker.
+
+use std::process::ExitCode;
+
+use shared::run::NewRun;
+
+use crate::aggregate::Ending;
+use crate::cli::RunArguments;
+use crate::config::Settings;
+use crate::deliver::{Preparations, deliver, quoted};
+use crate::events::{Heard, Listener};
+use crate::pytest::{Finished, Interpreter, Pytest, TERMINATION_GRACE};
+use crate::{exit, report};
+
+/// What Python says when there is no pytest.
+const NO_PYTEST: &str = "No module named pytest";
+
+/// Runs pytest, reports, and answers with pytest's exit code.
+pub fn run(arguments: &RunArguments) -> ExitCode {
+    let settings = Settings::of_this_process(&arguments.options);
+    if !settings.quiet.value {
+        for problem in &settings.problems {
+            report::say(&format!("warning: {problem}"));
+        }
+    }
+    let python = match Interpreter::find(settings.python.as_ref()) {
+        Ok(python) => python,
+        Err(error) => {
+            report::say(&error.to_string());
+            return ExitCode::from(exit::NO_PYTHON);
+        }
+    };
+    let (pytest, pipe) = match Pytest::start(&python, &arguments.pytest_arguments) {
+        Ok(started) => started,
+        Err(error) => {
+            report::say(&error.to_string());
+            return ExitCode::from(exit::WORKER_FAILED);
+        }
+    };
+    let listener = Listener::start(pipe);
+    let preparations = Preparations::start(&settings);
+    let finished = match pytest.wait() {
+        Ok(finished) => finished,
+        Err(error) => {
+            report::say(&format!("lost sight of pytest: {error}"));
+            return ExitCode::from(exit::WORKER_FAILED);
+        }
+    };
+    let heard = listener.finish();
+    let ended = finished.ended;
+    if !heard.hello && finished.log_tail.contains(NO_PYTEST) {
+        say_no_pytest(&python);
+        return ExitCode::from(ended);
+    }
+    let timeout = match finished.stopped_by {
+        Some(_) => settings.upload_timeout.value.min(TERMINATION_GRACE),
+        None => settings.upload_timeout.value,
+    };
+    let command = command(&python, arguments);
+    deliver(
+        &settings,
+        preparations,
+        join(heard, finished),
+        &command,
+        timeout,
+    );
+    ExitCode::from(ended)
+}
+
+fn join(heard: Heard, finished: Finished) -> NewRun {
+    heard.run.finish(Ending {
+        exit_code: finished.ended.code(),
+        signal: finished.ended.signal_name(),
+        timed_out: false,
+        started_at: Some(finished.started_at),
+        finished_at: Some(finished.finished_at),
+        duration_s: finished.duration_s,
+        log_tail: finished.log_tail,
+        reader_problems: heard.problems,
+    })
+}
+
+fn say_no_pytest(python: &Interpreter) {
+    let (path, source) = (python.path.display(), &python.source);
+    report::say(&format!(
+        "{path} (from {source}) has no pytest, so nothing ran and nothing was reported; \
+         install it with `{path} -m pip install pytest`, or choose a Python with --python"
+    ));
+}
+
+fn command(python: &Interpreter, arguments: &RunArguments) -> String {
+    let words = ["-m".into(), "pytest".into()];
+    let given = arguments.pytest_arguments.iter();
+    quoted(
+        std::iter::once(python.path.to_string_lossy())
+            .chain(words)
+            .chain(given.map(|argument| argument.to_string_lossy())),
+    )
+}

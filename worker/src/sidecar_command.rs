@@ -1,0 +1,48 @@
+//! `sidecar`: the worker beside a pytest that was started without it.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use chrono::Utc;
+
+use crate::aggregate::Ending;
+use crate::cli::SidecarArguments;
+use crate::config::Settings;
+use crate::deliver::{Preparations, deliver, quoted};
+use crate::pytest::EventPipe;
+use crate::{events, exit, report};
+
+/// Reports what the plugin in the parent process says, until that ends.
+pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
+    let settings = Settings::of_this_process(&arguments.options);
+    let pipe = match EventPipe::inherited(arguments.fd) {
+        Ok(pipe) => pipe,
+        Err(error) => {
+            report::say(&format!("cannot read descriptor {}: {error}", arguments.fd));
+            return ExitCode::from(exit::WORKER_FAILED);
+        }
+    };
+    let (started, started_at) = (Instant::now(), Utc::now());
+    let preparations = Preparations::start(&settings);
+    let heard = events::listen(&pipe);
+    let command = if arguments.command.is_empty() {
+        let given = heard.arguments.iter().map(|word| word.as_str().into());
+        quoted(std::iter::once("pytest".into()).chain(given))
+    } else {
+        quoted(arguments.command.iter().map(|word| word.to_string_lossy()))
+    };
+    if !heard.hello {
+        // It was started for nothing, such as a `pytest` whose command line was wrong.
+        return ExitCode::SUCCESS;
+    }
+    let run = heard.run.finish(Ending {
+        started_at: Some(started_at),
+        finished_at: Some(Utc::now()),
+        duration_s: started.elapsed().as_secs_f64(),
+        reader_problems: heard.problems,
+        ..Ending::default()
+    });
+    let timeout = settings.upload_timeout.value;
+    deliver(&settings, preparations, run, &command, timeout);
+    ExitCode::SUCCESS
+}
