@@ -1,4 +1,4 @@
-"""Real projects from PyPI whose suites the tests run: pinned, fetched once, each in an environment."""
+"""Real projects from PyPI whose suites the tests run: pinned, fetched once, kept apart."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def test_the_demo_ends_by_itself_with_a_report_and_nothing_left_running() -> Non
     assert "test_payment_is_confirmed" in report
     # The first run's flaky failure is the only difference between the two.
     assert "5 failed" not in ended.stdout
-    assert "4 failed, 1 errors, 8 passed, 1 skipped, 1 xfailed" in ended.stdout
-    assert "3 failed, 1 errors, 9 passed, 1 skipped, 1 xfailed" in ended.stdout
+    assert "4 failed, 1 error, 8 passed, 1 skipped, 1 xfailed" in ended.stdout
+    assert "3 failed, 1 error, 9 passed, 1 skipped, 1 xfailed" in ended.stdout
     assert "297 passed" in ended.stdout
     for tool in ("summary", "failures", "trend", "failure_stats", "workers", "report"):
         assert f"get_{tool}" in ended.stdout

@@ -1,4 +1,4 @@
-"""A master that refuses, hangs, fails or resets costs a run a bounded moment, and nothing is lost."""
+"""A faulty master costs a run a bounded moment at its end, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A pytest plugin that writes down what pytest's own hooks say, for comparison with what was stored.
+"""A pytest plugin that writes down what pytest's own hooks say, as the truth about a run.
 
-It shares nothing with the product's plugin. `-p outcome_recorder` loads it, RECORD_TO names its file:
-one JSON line a report, `[nodeid, when, category]`, in the order of the hooks.
+It shares nothing with the plugin under test. `-p outcome_recorder` loads it and RECORD_TO names
+its file: one JSON line a report, `[nodeid, when, category]`, in the order of the hooks.
 """
 
 import json

@@ -122,17 +122,15 @@ fn newest_run(stage: &Stage, project: &str, number: u32) -> Result<Value> {
 
 /// The counts that are not zero, in pytest's words.
 fn counts(run: &Value) -> String {
-    let words = [
-        ("failed", "failed"),
-        ("error", "errors"),
-        ("passed", "passed"),
-        ("skipped", "skipped"),
-        ("xfailed", "xfailed"),
-        ("xpassed", "xpassed"),
-    ];
-    let counted = words.into_iter().filter_map(|(field, word)| {
+    let fields = ["failed", "error", "passed", "skipped", "xfailed", "xpassed"];
+    let counted = fields.into_iter().filter_map(|field| {
         let count = run[field].as_u64().filter(|&count| count > 0)?;
-        Some(format!("{count} {word}"))
+        let plural = if field == "error" && count > 1 {
+            "s"
+        } else {
+            ""
+        };
+        Some(format!("{count} {field}{plural}"))
     });
     counted.collect::<Vec<_>>().join(", ")
 }

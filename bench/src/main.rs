@@ -1,0 +1,20 @@
+//! The benchmarks of pytest-platform; `cargo xtask bench` builds and starts this.
+
+mod bodies;
+mod command_line;
+mod figures;
+mod ingest;
+mod load;
+mod overhead;
+mod process_cost;
+mod queries;
+mod random;
+mod statistics;
+mod suites;
+mod yardstick;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command_line::run()
+}
