@@ -15,7 +15,11 @@ pub struct NewCase {
     /// process died.
     pub outcome: Outcome,
     /// What pytest counted for the test, in order; absent means just `outcome`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::outcomes",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub outcomes: Option<Vec<Outcome>>,
     /// Seconds, all phases of all attempts. Absent means the sum of the phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +53,11 @@ pub struct NewCase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// Names of its markers, without arguments.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::markers",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub markers: Vec<String>,
     /// The xdist worker that ran it, such as `gw0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +78,11 @@ pub struct NewCase {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub subtests_skipped: u32,
     /// Everything that went wrong in it, attempts before the last included.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::case_failures",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub failures: Vec<CaseFailure>,
 }
 

@@ -4,6 +4,7 @@
 //! master and the rendering layer can hold the same rules without holding each other.
 
 pub mod answer;
+mod bounded;
 pub mod case;
 pub mod error;
 pub mod event;

@@ -54,11 +54,19 @@ pub struct NewRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass_rate: Option<f64>,
     /// What failed. Ignored when `cases` is there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::run_failures",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub failures: Vec<RunFailure>,
 
     /// Every test that was started, with its result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::cases",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub cases: Option<Vec<NewCase>>,
     /// The verdict; absent means it follows from the counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,19 +97,31 @@ pub struct NewRun {
     pub collection_skips: u64,
     /// Nodeids that had started and never finished, at most
     /// [`crate::limits::NODEIDS_LISTED_MAX`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::nodeids",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub running: Vec<String>,
     /// Full number of `running`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub running_count: u64,
     /// Nodeids that were collected and never started, capped the same.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::nodeids",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub not_run: Vec<String>,
     /// Full number of `not_run`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_run_count: u64,
     /// What went wrong outside of tests, and what the worker wants known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::problems",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub problems: Vec<Problem>,
     /// The end of pytest's own output.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -113,7 +133,11 @@ pub struct NewRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
     /// Labels under which runs compare, such as `{"python": "3.12"}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::labels",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub variant: BTreeMap<String, String>,
     /// Version of Python.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -125,7 +149,11 @@ pub struct NewRun {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub platform: String,
     /// Installed pytest plugins with versions, such as `xdist-3.8.0`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::bounded::plugins",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub plugins: Vec<String>,
     /// The command line, quoted for a shell.
     #[serde(default, skip_serializing_if = "String::is_empty")]
