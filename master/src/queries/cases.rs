@@ -3,7 +3,11 @@
 use shared::case::Case;
 use shared::outcome::Outcome;
 
-use crate::store::{Store, StoreError};
+use super::case_values::RunCases;
+use crate::store::{Store, StoreError, dictionary, runs};
+
+/// Nodeids that are read at once when a text is looked for in them.
+const SEARCHED_AT_ONCE: usize = 2_000;
 
 /// Which cases to list; an absent filter lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -28,11 +32,73 @@ pub struct CasesPage {
 }
 
 /// Lists the cases of a run, `None` when there is no run with this id.
-#[expect(clippy::unused_async, reason = "filled in next")]
 pub async fn list(
-    _store: &Store,
-    _run_id: &str,
-    _filter: &CasesFilter,
+    store: &Store,
+    run_id: &str,
+    filter: &CasesFilter,
 ) -> Result<Option<CasesPage>, StoreError> {
-    unimplemented!()
+    let Some((run, _)) = runs::key(store, run_id).await? else {
+        return Ok(None);
+    };
+    let Some(cases) = RunCases::read(store, run).await? else {
+        return Ok(Some(CasesPage {
+            cases: Vec::new(),
+            next: None,
+        }));
+    };
+    page(store, &cases, filter).await.map(Some)
+}
+
+async fn page(
+    store: &Store,
+    cases: &RunCases,
+    filter: &CasesFilter,
+) -> Result<CasesPage, StoreError> {
+    let first = filter
+        .after
+        .map_or(0, |after| after.saturating_add(1) as usize);
+    let candidates: Vec<usize> = (first..cases.columns.len())
+        .filter(|position| {
+            let outcome = cases.columns.outcome(*position);
+            filter.outcome.is_none_or(|wanted| wanted == outcome)
+        })
+        .collect();
+    let needle = filter.q.as_deref().unwrap_or_default().to_lowercase();
+    let limit = filter.limit as usize;
+    let mut found = Vec::new();
+    // One more than asked for tells whether there is a next page. Without a text to look for, the
+    // first piece holds them all.
+    let piece = if needle.is_empty() {
+        limit + 1
+    } else {
+        SEARCHED_AT_ONCE
+    };
+    for positions in candidates.chunks(piece) {
+        let tests: Vec<i64> = positions
+            .iter()
+            .map(|at| cases.layout.tests()[*at])
+            .collect();
+        let mut nodeids = dictionary::nodeids(store, &tests).await?;
+        for (position, test) in positions.iter().zip(tests) {
+            let nodeid = nodeids
+                .remove(&test)
+                .ok_or_else(|| StoreError::damaged(format!("test {test}"), "it is missing"))?;
+            if needle.is_empty() || nodeid.to_lowercase().contains(&needle) {
+                found.push((*position, nodeid));
+            }
+        }
+        if found.len() > limit {
+            break;
+        }
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().map(|(position, _)| *position as u64);
+    Ok(CasesPage {
+        next: last.filter(|_| more),
+        cases: found
+            .into_iter()
+            .map(|(position, nodeid)| cases.case(position, nodeid))
+            .collect(),
+    })
 }

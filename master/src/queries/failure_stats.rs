@@ -2,14 +2,26 @@
 
 use shared::answer::FailureStat;
 
-use crate::store::{Store, StoreError};
+use crate::store::dictionary::ALL_PROJECTS;
+use crate::store::{Store, StoreError, failure_counts, projects};
 
 /// The tests that failed in most runs, of one project or of all, most failures first.
-#[expect(clippy::unused_async, reason = "filled in next")]
 pub async fn top(
-    _store: &Store,
-    _project: Option<&str>,
-    _limit: u32,
+    store: &Store,
+    project: Option<&str>,
+    limit: u32,
 ) -> Result<Vec<FailureStat>, StoreError> {
-    unimplemented!()
+    let scope = match project {
+        None => Some(ALL_PROJECTS),
+        Some(name) => projects::id(store, name).await?,
+    };
+    let Some(scope) = scope else {
+        return Ok(Vec::new());
+    };
+    let rows = failure_counts::top(store, scope, limit).await?;
+    let stats = rows.into_iter().map(|row| FailureStat {
+        nodeid: row.nodeid,
+        fail_count: row.fail_count as u64,
+    });
+    Ok(stats.collect())
 }

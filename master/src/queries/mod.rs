@@ -1,8 +1,10 @@
 //! Reads, one file per question.
 
 pub mod case;
+mod case_values;
 pub mod cases;
 pub mod failure_stats;
+mod moment;
 pub mod names;
 pub mod runs;
 pub mod trend;

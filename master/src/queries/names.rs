@@ -1,6 +1,6 @@
 //! Which names are known?
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, projects};
 
 /// A project that at least one run named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,11 @@ pub struct ProjectName {
 }
 
 /// Every project, the one with most runs first.
-#[expect(clippy::unused_async, reason = "filled in next")]
-pub async fn projects(_store: &Store) -> Result<Vec<ProjectName>, StoreError> {
-    unimplemented!()
+pub async fn projects(store: &Store) -> Result<Vec<ProjectName>, StoreError> {
+    let rows = projects::most_runs(store).await?;
+    let names = rows.into_iter().map(|row| ProjectName {
+        project: row.name,
+        run_count: row.run_count as u64,
+    });
+    Ok(names.collect())
 }

@@ -1,10 +1,14 @@
 //! Which runs were there, and what did one of them say?
 
 use chrono::{DateTime, Utc};
-use shared::run::{Run, RunSummary};
+use shared::run::{Run, RunFailure, RunSummary};
 use shared::status::RunStatus;
 
-use crate::store::{Store, StoreError};
+use super::moment::moment;
+use crate::store::columns::{CaseColumns, Sections};
+use crate::store::details::Details;
+use crate::store::runs::{Conditions, RunRow};
+use crate::store::{Store, StoreError, bodies, failures, runs, texts};
 
 /// Which runs to list; an absent filter lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -30,13 +34,158 @@ pub struct RunsFilter {
 }
 
 /// Lists runs, the last to arrive first.
-#[expect(clippy::unused_async, reason = "filled in next")]
-pub async fn list(_store: &Store, _filter: &RunsFilter) -> Result<Vec<RunSummary>, StoreError> {
-    unimplemented!()
+pub async fn list(store: &Store, filter: &RunsFilter) -> Result<Vec<RunSummary>, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.text("project =", filter.project.as_deref());
+    conditions.text("branch =", filter.branch.as_deref());
+    conditions.text("worker_id =", filter.worker_id.as_deref());
+    conditions.text("status =", filter.status.map(RunStatus::as_str));
+    let commit = filter.commit.as_deref();
+    conditions.text("commit_id >=", commit);
+    conditions.text("commit_id <", commit.map(behind_prefix).as_deref());
+    // Only said so that the index on commits, which leaves out empty ones, can be used.
+    conditions.text("commit_id <>", commit.map(|_| ""));
+    conditions.number(
+        "timestamp_us >=",
+        filter.since.map(|moment| moment.timestamp_micros()),
+    );
+    conditions.number(
+        "timestamp_us <",
+        filter.until.map(|moment| moment.timestamp_micros()),
+    );
+    conditions.number("id <", filter.before);
+    let rows = runs::newest(store, &conditions, filter.limit).await?;
+    rows.into_iter().map(summary).collect()
+}
+
+/// The smallest text behind all that begin with a prefix.
+fn behind_prefix(prefix: &str) -> String {
+    format!("{prefix}\u{10ffff}")
 }
 
 /// One run with its failures, `None` when there is none with this id.
-#[expect(clippy::unused_async, reason = "filled in next")]
-pub async fn get(_store: &Store, _run_id: &str) -> Result<Option<Run>, StoreError> {
-    unimplemented!()
+pub async fn get(store: &Store, run_id: &str) -> Result<Option<Run>, StoreError> {
+    let Some(row) = runs::by_run_id(store, run_id).await? else {
+        return Ok(None);
+    };
+    let body = bodies::by_run(store, row.id).await?;
+    let details = Details::unpack(&body.details)?;
+    let failures = match body.columns {
+        Some(columns) => bad_cases(store, row.id, &columns).await?,
+        None => sent_failures(store, row.id).await?,
+    };
+    whole(row, details, failures).map(Some)
+}
+
+async fn bad_cases(store: &Store, run: i64, packed: &[u8]) -> Result<Vec<RunFailure>, StoreError> {
+    let rows = failures::listed(store, run).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = Sections::unpack(packed)
+        .and_then(|sections| CaseColumns::decode(&sections))
+        .map_err(|error| StoreError::columns("columns", run, error))?;
+    let message = |position: i64| {
+        let case = columns.case(position as usize);
+        case.message.unwrap_or_default().to_owned()
+    };
+    let bad = rows.into_iter().map(|row| RunFailure {
+        message: message(row.position),
+        nodeid: row.nodeid,
+        duration: row.duration_s.unwrap_or(0.0),
+    });
+    Ok(bad.collect())
+}
+
+async fn sent_failures(store: &Store, run: i64) -> Result<Vec<RunFailure>, StoreError> {
+    let rows = failures::sent(store, run).await?;
+    let sent = rows.into_iter().map(|row| {
+        let message = row.message.as_deref().map(texts::unpack_text).transpose()?;
+        Ok(RunFailure {
+            nodeid: row.nodeid,
+            duration: row.duration_s.unwrap_or(0.0),
+            message: message.unwrap_or_default(),
+        })
+    });
+    sent.collect()
+}
+
+fn summary(row: RunRow) -> Result<RunSummary, StoreError> {
+    Ok(RunSummary {
+        id: row.id,
+        timestamp: moment(row.timestamp_us)?,
+        passed: row.passed as u64,
+        failed: row.failed as u64,
+        error: row.error as u64,
+        skipped: row.skipped as u64,
+        total: row.total as u64,
+        duration: row.duration_s,
+        pass_rate: row.pass_rate,
+        status: status(&row.status)?,
+        complete: row.complete != 0,
+        received_at: moment(row.received_us)?,
+        run_id: row.run_id,
+        worker_id: row.worker_id,
+        project: row.project,
+        branch: row.branch,
+        commit: row.commit_id,
+    })
+}
+
+fn whole(row: RunRow, details: Details, failures: Vec<RunFailure>) -> Result<Run, StoreError> {
+    Ok(Run {
+        id: row.id,
+        timestamp: moment(row.timestamp_us)?,
+        passed: row.passed as u64,
+        failed: row.failed as u64,
+        error: row.error as u64,
+        skipped: row.skipped as u64,
+        total: row.total as u64,
+        duration: row.duration_s,
+        pass_rate: row.pass_rate,
+        failures,
+        status: status(&row.status)?,
+        exit_code: details.exit_code,
+        signal: details.signal,
+        finished: !details.unfinished,
+        complete: row.complete != 0,
+        collected: details.collected,
+        deselected: details.deselected,
+        reported: details.reported,
+        xfailed: details.xfailed,
+        xpassed: details.xpassed,
+        rerun: details.rerun,
+        subtests_passed: details.subtests_passed,
+        subtests_failed: details.subtests_failed,
+        collection_errors: details.collection_errors,
+        collection_skips: details.collection_skips,
+        running: details.running,
+        running_count: details.running_count,
+        not_run: details.not_run,
+        not_run_count: details.not_run_count,
+        problems: details.problems,
+        log_tail: details.log_tail,
+        dirty: details.dirty,
+        variant: details.variant,
+        python: details.python,
+        pytest: details.pytest,
+        platform: details.platform,
+        plugins: details.plugins,
+        command: details.command,
+        ci: details.ci,
+        started_at: details.started_us.map(moment).transpose()?,
+        finished_at: details.finished_us.map(moment).transpose()?,
+        received_at: moment(row.received_us)?,
+        run_id: row.run_id,
+        worker_id: row.worker_id,
+        project: row.project,
+        branch: row.branch,
+        commit: row.commit_id,
+    })
+}
+
+/// The status that a row names.
+fn status(word: &str) -> Result<RunStatus, StoreError> {
+    word.parse()
+        .map_err(|error| StoreError::damaged("status", error))
 }

@@ -2,6 +2,8 @@
 
 use shared::answer::TrendPoint;
 
+use super::moment::moment;
+use crate::store::runs::{self, Conditions, RunRow};
 use crate::store::{Store, StoreError};
 
 /// Whose runs; an absent filter lets everything through.
@@ -18,7 +20,27 @@ pub struct TrendFilter {
 }
 
 /// The last runs to arrive, oldest first.
-#[expect(clippy::unused_async, reason = "filled in next")]
-pub async fn last(_store: &Store, _filter: &TrendFilter) -> Result<Vec<TrendPoint>, StoreError> {
-    unimplemented!()
+pub async fn last(store: &Store, filter: &TrendFilter) -> Result<Vec<TrendPoint>, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.text("project =", filter.project.as_deref());
+    conditions.text("branch =", filter.branch.as_deref());
+    conditions.text("worker_id =", filter.worker_id.as_deref());
+    let rows = runs::newest(store, &conditions, filter.limit).await?;
+    rows.into_iter().rev().map(point).collect()
+}
+
+fn point(row: RunRow) -> Result<TrendPoint, StoreError> {
+    Ok(TrendPoint {
+        timestamp: moment(row.timestamp_us)?,
+        passed: row.passed as u64,
+        failed: row.failed as u64,
+        total: row.total as u64,
+        pass_rate: row.pass_rate,
+        worker_id: row.worker_id,
+        run_id: row.run_id,
+        error: row.error as u64,
+        duration: row.duration_s,
+        status: row.status,
+        branch: row.branch,
+    })
 }

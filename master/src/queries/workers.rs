@@ -2,10 +2,22 @@
 
 use shared::answer::WorkerSummary;
 
+use super::moment::moment;
+use crate::store::workers::{self, WorkerRow};
 use crate::store::{Store, StoreError};
 
 /// Every worker, the last seen first.
-#[expect(clippy::unused_async, reason = "filled in next")]
-pub async fn list(_store: &Store) -> Result<Vec<WorkerSummary>, StoreError> {
-    unimplemented!()
+pub async fn list(store: &Store) -> Result<Vec<WorkerSummary>, StoreError> {
+    let rows = workers::last_seen(store).await?;
+    rows.into_iter().map(summary).collect()
+}
+
+fn summary(row: WorkerRow) -> Result<WorkerSummary, StoreError> {
+    Ok(WorkerSummary {
+        worker_id: row.worker_id,
+        run_count: row.run_count as u64,
+        last_seen: moment(row.last_seen_us)?,
+        // A worker is counted when its first run is, so this never divides by zero.
+        avg_pass_rate: row.pass_rate_sum / row.run_count.max(1) as f64,
+    })
 }

@@ -1,7 +1,24 @@
-//! What the master remembers, on SQLite or PostgreSQL. Knows no HTTP.
+//! What the master remembers, on SQLite or PostgreSQL. Knows no HTTP. One table, one file.
 
+pub mod columns;
+
+pub(crate) mod bodies;
+pub(crate) mod case_failures;
+pub(crate) mod details;
+mod dialect;
+pub(crate) mod dictionary;
+pub(crate) mod engine;
 mod error;
+pub(crate) mod failure_counts;
+pub(crate) mod failures;
+pub(crate) mod hash;
+pub(crate) mod layouts;
+pub(crate) mod many;
 mod open;
+pub(crate) mod projects;
+pub(crate) mod runs;
+pub(crate) mod texts;
+pub(crate) mod workers;
 
 pub use error::StoreError;
 pub use open::Store;

@@ -1,0 +1,96 @@
+//! Everything in which the two engines differ, each with its reason.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::StoreError;
+use super::engine::Pools;
+
+/// Differs because a SQLite transaction that reads before it writes can lose its place to another
+/// writer and fail, so a writing transaction takes the write lock at once.
+pub(super) const SQLITE_BEGIN: &str = "begin immediate";
+
+/// Differs because the engines name their column types and automatic ids differently.
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// How long a connection waits for another process's lock, or for a free connection.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Readers at a time.
+const READERS_MAX: u32 = 8;
+
+/// Writers at a time, on PostgreSQL: the writer itself, and runs whose new tests are being interned.
+const POSTGRES_WRITERS_MAX: u32 = 4;
+
+/// Pages in the write-ahead log before it is moved into the database: 16 MiB.
+const CHECKPOINT_PAGES: &str = "4000";
+
+/// Differs because SQLite is a file: it may have to be made, has one writer, and must be told to be
+/// durable.
+pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
+    let unusable = |error: sqlx::Error| StoreError::Url(error.to_string());
+    let options: SqliteConnectOptions = url.parse().map_err(unusable)?;
+    let file = options.get_filename();
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        let reason = "a database in memory forgets everything, name a file: sqlite://path";
+        return Err(StoreError::Url(reason.to_owned()));
+    }
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
+            path: folder.display().to_string(),
+            source,
+        })?;
+    }
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(WAIT)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .statement_cache_capacity(300)
+        .disable_statement_logging();
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(3 * WAIT)
+        .connect_with(options.clone())
+        .await?;
+    SQLITE_MIGRATIONS.run(&write).await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(WAIT)
+        .connect_with(options.pragma("query_only", "1"))
+        .await?;
+    Ok(Pools::Sqlite { write, read })
+}
+
+/// Differs because PostgreSQL is a server that several masters share.
+pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|error: sqlx::Error| StoreError::Url(error.to_string()))?;
+    let options = options
+        .application_name("pytest-platform-master")
+        .statement_cache_capacity(300)
+        .disable_statement_logging();
+    let write = PgPoolOptions::new()
+        .max_connections(POSTGRES_WRITERS_MAX)
+        .acquire_timeout(WAIT)
+        .connect_with(options.clone())
+        .await?;
+    POSTGRES_MIGRATIONS.run(&write).await?;
+    let read = PgPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(WAIT)
+        .connect_with(options)
+        .await?;
+    Ok(Pools::Postgres { write, read })
+}

@@ -1,0 +1,198 @@
+//! Table `runs`: what lists of runs need, one short row a run.
+
+use super::engine::{Transacting, on_connection, on_read};
+use super::hash::Hash16;
+use super::{Store, StoreError, many};
+
+const INSERT: &str = "insert into runs (run_id, content_hash, worker_id, project, branch, \
+     commit_id, status, complete, timestamp_us, received_us, passed, failed, error, skipped, \
+     total, duration_s, pass_rate) values";
+
+/// Values in one row of [`INSERT`].
+const WIDTH: usize = 17;
+
+const RETURNING: &str = "on conflict (run_id) do nothing returning id, run_id";
+
+const CONTENT_HASHES: &str = "select run_id, content_hash from runs where run_id in";
+
+const SELECT: &str = "select id, run_id, worker_id, project, branch, commit_id, status, complete, \
+     timestamp_us, received_us, passed, failed, error, skipped, total, duration_s, pass_rate \
+     from runs where ";
+
+const BY_RUN_ID: &str = "select id, run_id, worker_id, project, branch, commit_id, status, \
+     complete, timestamp_us, received_us, passed, failed, error, skipped, total, duration_s, \
+     pass_rate from runs where run_id = $1";
+
+const KEY: &str = "select id, project from runs where run_id = $1";
+
+/// A run without its id.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRunRow {
+    pub(crate) run_id: String,
+    pub(crate) content_hash: Hash16,
+    pub(crate) worker_id: String,
+    pub(crate) project: String,
+    pub(crate) branch: String,
+    pub(crate) commit: String,
+    pub(crate) status: &'static str,
+    pub(crate) complete: bool,
+    pub(crate) timestamp_us: i64,
+    pub(crate) received_us: i64,
+    pub(crate) passed: i64,
+    pub(crate) failed: i64,
+    pub(crate) error: i64,
+    pub(crate) skipped: i64,
+    pub(crate) total: i64,
+    pub(crate) duration_s: f64,
+    pub(crate) pass_rate: f64,
+}
+
+/// A run as it is stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct RunRow {
+    pub(crate) id: i64,
+    pub(crate) run_id: String,
+    pub(crate) worker_id: String,
+    pub(crate) project: String,
+    pub(crate) branch: String,
+    pub(crate) commit_id: String,
+    pub(crate) status: String,
+    pub(crate) complete: i64,
+    pub(crate) timestamp_us: i64,
+    pub(crate) received_us: i64,
+    pub(crate) passed: i64,
+    pub(crate) failed: i64,
+    pub(crate) error: i64,
+    pub(crate) skipped: i64,
+    pub(crate) total: i64,
+    pub(crate) duration_s: f64,
+    pub(crate) pass_rate: f64,
+}
+
+/// Adds runs whose `run_id` is free; answers the ids and run ids of those that were added.
+pub(crate) async fn insert(
+    transaction: &mut Transacting,
+    runs: &[&NewRunRow],
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut added = Vec::new();
+    for chunk in many::chunks(runs, WIDTH) {
+        let text = many::values(INSERT, chunk.len(), WIDTH, RETURNING);
+        added.extend(on_connection!(transaction, connection => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+            for run in chunk {
+                query = query
+                    .bind(run.run_id.as_str())
+                    .bind(run.content_hash.bytes())
+                    .bind(run.worker_id.as_str())
+                    .bind(run.project.as_str())
+                    .bind(run.branch.as_str())
+                    .bind(run.commit.as_str())
+                    .bind(run.status)
+                    .bind(i64::from(run.complete))
+                    .bind(run.timestamp_us)
+                    .bind(run.received_us)
+                    .bind(run.passed)
+                    .bind(run.failed)
+                    .bind(run.error)
+                    .bind(run.skipped)
+                    .bind(run.total)
+                    .bind(run.duration_s)
+                    .bind(run.pass_rate);
+            }
+            query.fetch_all(connection).await
+        })?);
+    }
+    Ok(added)
+}
+
+/// The content hashes of those of these runs that are stored.
+pub(crate) async fn content_hashes(
+    transaction: &mut Transacting,
+    run_ids: &[&str],
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in many::chunks(run_ids, 1) {
+        let text = many::list(CONTENT_HASHES, 1, chunk.len());
+        found.extend(on_connection!(transaction, connection => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+            for run_id in chunk {
+                query = query.bind(*run_id);
+            }
+            query.fetch_all(connection).await
+        })?);
+    }
+    Ok(found)
+}
+
+/// One value that a condition compares with.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    Text(String),
+    Number(i64),
+}
+
+/// Conditions on runs, each a fixed text such as `project =` with the value to the right of it.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions(Vec<(&'static str, Bound)>);
+
+impl Conditions {
+    /// Adds a condition when there is a text to compare with.
+    pub(crate) fn text(&mut self, left: &'static str, right: Option<&str>) {
+        let bound = right.map(|text| (left, Bound::Text(text.to_owned())));
+        self.0.extend(bound);
+    }
+
+    /// Adds a condition when there is a number to compare with.
+    pub(crate) fn number(&mut self, left: &'static str, right: Option<i64>) {
+        self.0
+            .extend(right.map(|number| (left, Bound::Number(number))));
+    }
+
+    fn statement(&self) -> String {
+        let mut text = String::from(SELECT);
+        for (index, (left, _)) in self.0.iter().enumerate() {
+            text.push_str(&format!("{left} ${} and ", index + 1));
+        }
+        text.push_str(&format!(
+            "id > 0 order by id desc limit ${}",
+            self.0.len() + 1
+        ));
+        text
+    }
+}
+
+/// The last runs to arrive under some conditions, newest first.
+pub(crate) async fn newest(
+    store: &Store,
+    conditions: &Conditions,
+    limit: u32,
+) -> Result<Vec<RunRow>, StoreError> {
+    let text = conditions.statement();
+    let rows = on_read!(store, pool => {
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+        for (_, right) in &conditions.0 {
+            query = match right {
+                Bound::Text(text) => query.bind(text.as_str()),
+                Bound::Number(number) => query.bind(*number),
+            };
+        }
+        query.bind(i64::from(limit)).fetch_all(pool).await
+    })?;
+    Ok(rows)
+}
+
+/// The run with this run id.
+pub(crate) async fn by_run_id(store: &Store, run_id: &str) -> Result<Option<RunRow>, StoreError> {
+    let row = on_read!(store, pool => {
+        sqlx::query_as(BY_RUN_ID).bind(run_id).fetch_optional(pool).await
+    })?;
+    Ok(row)
+}
+
+/// The id and project of the run with this run id.
+pub(crate) async fn key(store: &Store, run_id: &str) -> Result<Option<(i64, String)>, StoreError> {
+    let row = on_read!(store, pool => {
+        sqlx::query_as(KEY).bind(run_id).fetch_optional(pool).await
+    })?;
+    Ok(row)
+}
