@@ -36,7 +36,9 @@ def run(case: Json, aggregate: str, python: str, folder: str) -> Json:
     write_files(case, folder)
     command = [aggregate, python, str(case["stop_after_s"] or 0)]
     command += [*case["python_args"], "--", *case["args"]]
-    ignore = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if case["sigint_ignored"] else None
+    ignore = (
+        (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if case["sigint_ignored"] else None
+    )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **case["env"]}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, timeout=120, preexec_fn=ignore
@@ -63,7 +65,8 @@ def counts(result: Json) -> Dict[str, int]:
 
 def outcome_lists(result: Json) -> Dict[str, List[str]]:
     return {
-        case["nodeid"]: case.get("outcomes", [case["outcome"]]) for case in result.get("cases") or []
+        case["nodeid"]: case.get("outcomes", [case["outcome"]])
+        for case in result.get("cases") or []
     }
 
 
@@ -116,7 +119,7 @@ def disagreements(case: Json, result: Json) -> List[str]:
     for word in expect.get("must", []):
         if json.dumps(word, ensure_ascii=False)[1:-1] not in text:
             found.append(("must", word, None))
-    return ["%s: expected %r, got %r" % item for item in found]
+    return [f"{what}: expected {wanted!r}, got {got!r}" for what, wanted, got in found]
 
 
 def check(job: Tuple[Json, str, str]) -> Tuple[str, List[str]]:
@@ -125,7 +128,7 @@ def check(job: Tuple[Json, str, str]) -> Tuple[str, List[str]]:
         try:
             return case["id"], disagreements(case, run(case, aggregate, python, folder))
         except Exception as error:
-            return case["id"], ["%s: %s" % (type(error).__name__, str(error)[-800:])]
+            return case["id"], [f"{type(error).__name__}: {str(error)[-800:]}"]
 
 
 def main() -> int:
@@ -142,8 +145,8 @@ def main() -> int:
         for name, problems in pool.map(check, jobs):
             bad += bool(problems)
             for problem in problems[:6]:
-                print("%s  %s" % (name, problem[:400]))
-    print("%d of %d agree" % (len(jobs) - bad, len(jobs)))
+                print(f"{name}  {problem[:400]}")
+    print(f"{len(jobs) - bad} of {len(jobs)} agree")
     return 1 if bad else 0
 
 

@@ -46,6 +46,7 @@ impl Run {
             signalled: ending.signal.is_some(),
             exit_code,
             loaded: self.hello.is_some(),
+            configured: self.session.is_some(),
             orderly: self.exit.is_some() || self.goodbye.is_some(),
             exit_text: self.exit.clone().unwrap_or_default(),
             finished,

@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) exit_code: Option<i32>,
     /// The plugin was loaded.
     pub(super) loaded: bool,
+    /// pytest was configured.
+    pub(super) configured: bool,
     /// The interpreter said that it ends in an orderly way.
     pub(super) orderly: bool,
     /// The traceback with which it ended, or empty.
@@ -93,6 +95,8 @@ impl Facts {
         }
         match self.exit_code {
             Some(USAGE_ERROR) => RunStatus::UsageError,
+            // A sidecar knows no exit code; what ends in order before it is configured is usage.
+            None if self.loaded && !self.configured => RunStatus::UsageError,
             _ if self.interrupted => RunStatus::Interrupted,
             // `--help` and `--version` end before a session begins.
             Some(0 | NO_TESTS) if self.loaded && self.started == 0 => RunStatus::NoTests,

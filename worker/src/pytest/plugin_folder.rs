@@ -6,16 +6,25 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+/// A file of the package `pytest_platform`, by name and text.
+macro_rules! file {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../python/pytest_platform/", $name)),
+        )
+    };
+}
+
 /// The files of the package `pytest_platform`.
-const FILES: [(&str, &str); 2] = [
-    (
-        "__init__.py",
-        include_str!("../../python/pytest_platform/__init__.py"),
-    ),
-    (
-        "plugin.py",
-        include_str!("../../python/pytest_platform/plugin.py"),
-    ),
+const FILES: [(&str, &str); 7] = [
+    file!("__init__.py"),
+    file!("pipe.py"),
+    file!("plugin.py"),
+    file!("reporter.py"),
+    file!("session.py"),
+    file!("sidecar.py"),
+    file!("text.py"),
 ];
 
 /// A folder that only this user can read, gone when this is dropped.
