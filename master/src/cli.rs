@@ -82,10 +82,23 @@ pub fn run() -> ExitCode {
     match serve_until_signal(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", reasons(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes in one line; some layers repeat the text of the one below.
+fn reasons(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for reason in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = reason;
+        } else if !line.contains(&reason) {
+            line = format!("{line}: {reason}");
+        }
+    }
+    line
 }
 
 fn serve_until_signal(options: &ServeOptions) -> anyhow::Result<()> {
@@ -96,7 +109,12 @@ fn serve_until_signal(options: &ServeOptions) -> anyhow::Result<()> {
         .build()
         .context("the runtime does not start")?;
     runtime.block_on(async {
-        let server = Server::start(&config).await?;
+        // Handled before the address is announced: whoever reads the line may stop the master at once.
+        let mut stop = Box::pin(signal::termination()?);
+        let server = tokio::select! {
+            server = Server::start(&config) => server?,
+            () = &mut stop => return anyhow::Ok(()),
+        };
         logging::announce(
             options.log_format,
             &format!(
@@ -105,7 +123,7 @@ fn serve_until_signal(options: &ServeOptions) -> anyhow::Result<()> {
                 config.database_shown()
             ),
         );
-        server.run(signal::termination()?).await;
+        server.run(stop).await;
         anyhow::Ok(())
     })
 }

@@ -105,6 +105,11 @@ impl ApiError {
             .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
+    /// Whether waiting for more of the request would be waiting in vain.
+    pub(super) fn is_client_too_slow(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
     /// 421: the Host header names somebody else.
     pub(super) fn host_not_allowed(host: &str) -> Self {
         let detail = format!(

@@ -40,7 +40,9 @@ impl Server {
         let address = listener
             .local_addr()
             .context("the listener has no address")?;
-        let store = Store::open(&config.database_url).await?;
+        let store = Store::open(&config.database_url)
+            .await
+            .with_context(|| format!("cannot open {}", config.database_shown()))?;
         let (ingest, writer) = Ingest::start(store.clone());
         let router = http::router(App::new(store.clone(), ingest, config.timeouts), config);
         Ok(Self {

@@ -52,7 +52,9 @@ pub(in crate::http) async fn receive(
         }),
         Err(error) => {
             drop(account);
-            discard::rest(body).await;
+            if !error.is_client_too_slow() {
+                discard::rest(body).await;
+            }
             Err(error)
         }
     }

@@ -1,0 +1,16 @@
+//! The store's one suite, run on both engines: SQLite in a folder of its own, PostgreSQL on the server
+//! that `TEST_POSTGRES_URL` names, each test in a database of its own.
+
+#[macro_use]
+mod engines;
+mod make;
+
+mod arrival;
+mod bad_input;
+mod cases;
+mod contract;
+mod counters;
+mod growth;
+mod lists;
+mod restarts;
+mod texts;

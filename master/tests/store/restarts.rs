@@ -1,0 +1,116 @@
+//! What was promised is there after a restart, and several masters share one PostgreSQL.
+
+use master::ingest::Saved;
+use master::queries;
+use master::store::Store;
+
+use crate::engines::{Database, Engine, received_at};
+use crate::make;
+
+on_both_engines!(
+    everything_is_there_after_a_restart,
+    an_existing_database_is_opened_as_it_is,
+    two_masters_on_one_database_do_not_disturb_one_another,
+);
+
+async fn everything_is_there_after_a_restart(db: &Database) {
+    let opened = db.open().await;
+    let mut cases = make::suite(1_000, 5);
+    cases.push(make::failed("t.py::bad", "no"));
+    opened.save(make::run_of("r1", cases.clone())).await;
+    let before = queries::runs::get(&opened.store, "r1").await.unwrap();
+    opened.close().await;
+
+    let opened = db.open().await;
+    assert_eq!(
+        queries::runs::get(&opened.store, "r1").await.unwrap(),
+        before
+    );
+    // The cache is cold: the same run is recognised, and a new one finds its tests.
+    let again = opened
+        .try_save(make::run_of("r1", cases.clone()))
+        .await
+        .unwrap();
+    assert_eq!(again, Saved::Unchanged);
+    cases.truncate(500);
+    cases.push(make::failed("t.py::bad", "no"));
+    cases.push(make::passed("t.py::new"));
+    opened.save(make::run_of("r2", cases)).await;
+    let top = queries::failure_stats::top(&opened.store, Some("shop"), 5)
+        .await
+        .unwrap();
+    assert_eq!(
+        (top[0].nodeid.as_str(), top[0].fail_count),
+        ("t.py::bad", 2)
+    );
+    opened.close().await;
+}
+
+async fn an_existing_database_is_opened_as_it_is(db: &Database) {
+    for round in 0..3 {
+        let opened = db.open().await;
+        opened.save(make::run(&format!("r{round}"))).await;
+        opened.close().await;
+    }
+    let opened = db.open().await;
+    let filter = queries::runs::RunsFilter {
+        limit: 10,
+        ..Default::default()
+    };
+    assert_eq!(
+        queries::runs::list(&opened.store, &filter)
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
+    opened.close().await;
+}
+
+async fn two_masters_on_one_database_do_not_disturb_one_another(db: &Database) {
+    let masters = [db.open().await, db.open().await];
+    let mut saves = tokio::task::JoinSet::new();
+    for number in 0..60u64 {
+        // The same new tests, in another order on each side, and now and then the same run.
+        let mut cases = make::suite(300, number / 2);
+        cases.extend((0..20).map(|n| make::failed(&format!("t.py::bad{n}"), "the same text")));
+        if number % 2 == 1 {
+            cases.reverse();
+        }
+        let shared_run = number / 2 % 5 == 0;
+        let run_id = if shared_run {
+            number / 2
+        } else {
+            1_000 + number
+        };
+        let run = make::run_of(&format!("r{run_id}"), cases);
+        let ingest = masters[(number % 2) as usize].ingest.clone();
+        saves.spawn(async move { ingest.save(run, received_at()).await });
+    }
+    let answers: Vec<_> = saves
+        .join_all()
+        .await
+        .into_iter()
+        .map(|answer| answer.unwrap())
+        .collect();
+    let created = answers
+        .iter()
+        .filter(|saved| **saved == Saved::Created)
+        .count();
+    assert_eq!(created, 54);
+    let top = queries::failure_stats::top(&masters[1].store, Some("shop"), 30)
+        .await
+        .unwrap();
+    assert_eq!(top.len(), 20);
+    assert!(top.iter().all(|stat| stat.fail_count == 54), "{top:?}");
+    let workers = queries::workers::list(&masters[0].store).await.unwrap();
+    assert_eq!(workers[0].run_count, 54);
+    for master in masters {
+        master.close().await;
+    }
+    let missing = match db.engine {
+        Engine::Sqlite => "sqlite::memory:",
+        Engine::Postgres => "postgres://nobody@127.0.0.1:1/none",
+    };
+    assert!(Store::open(missing).await.is_err());
+}
