@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// The engines.
 #[derive(Debug, Clone, Copy)]
-pub enum Engine {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
@@ -41,23 +41,23 @@ macro_rules! on_both_engines {
     };
 }
 
-pub type Test = fn(&Database) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+pub(crate) type Test = fn(&Database) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
 /// An empty database.
-pub struct Database {
-    pub url: String,
-    pub engine: Engine,
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) engine: Engine,
 }
 
 /// A master's store on a database.
-pub struct Opened {
-    pub store: Store,
-    pub ingest: Ingest,
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) ingest: Ingest,
     task: IngestTask,
 }
 
 impl Database {
-    pub async fn open(&self) -> Opened {
+    pub(crate) async fn open(&self) -> Opened {
         let store = Store::open(&self.url)
             .await
             .expect("the store did not open");
@@ -72,28 +72,28 @@ impl Database {
 
 impl Opened {
     /// Keeps a run that must be new.
-    pub async fn save(&self, run: NewRun) {
+    pub(crate) async fn save(&self, run: NewRun) {
         let saved = self.try_save(run).await.expect("the run was not taken");
         assert_eq!(saved, Saved::Created);
     }
 
-    pub async fn try_save(&self, run: NewRun) -> Result<Saved, IngestError> {
+    pub(crate) async fn try_save(&self, run: NewRun) -> Result<Saved, IngestError> {
         self.ingest.save(run, received_at()).await
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.task.finish().await;
         self.store.close().await;
     }
 }
 
 /// The time of receipt of all runs.
-pub fn received_at() -> DateTime<Utc> {
+pub(crate) fn received_at() -> DateTime<Utc> {
     shared::time::parse("2026-11-21T10:00:00.123456Z").unwrap()
 }
 
 /// Runs a test on a database that exists only for it.
-pub async fn with_database(engine: Engine, test: Test) {
+pub(crate) async fn with_database(engine: Engine, test: Test) {
     match engine {
         Engine::Sqlite => {
             let folder = tempfile::tempdir().unwrap();

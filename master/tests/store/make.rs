@@ -5,7 +5,7 @@ use shared::outcome::Outcome;
 use shared::run::{NewRun, RunFailure};
 
 /// A run with nothing but its ids.
-pub fn run(run_id: &str) -> NewRun {
+pub(crate) fn run(run_id: &str) -> NewRun {
     NewRun {
         run_id: run_id.to_owned(),
         worker_id: "worker-1".to_owned(),
@@ -17,7 +17,7 @@ pub fn run(run_id: &str) -> NewRun {
 }
 
 /// A run with these cases.
-pub fn run_of(run_id: &str, cases: Vec<NewCase>) -> NewRun {
+pub(crate) fn run_of(run_id: &str, cases: Vec<NewCase>) -> NewRun {
     NewRun {
         cases: Some(cases),
         ..run(run_id)
@@ -25,7 +25,7 @@ pub fn run_of(run_id: &str, cases: Vec<NewCase>) -> NewRun {
 }
 
 /// A run as a client sends it that knows only the contract.
-pub fn contract_run(run_id: &str, failed: &[&str]) -> NewRun {
+pub(crate) fn contract_run(run_id: &str, failed: &[&str]) -> NewRun {
     NewRun {
         passed: 10,
         failed: failed.len() as u64,
@@ -35,7 +35,7 @@ pub fn contract_run(run_id: &str, failed: &[&str]) -> NewRun {
     }
 }
 
-pub fn failure(nodeid: &str) -> RunFailure {
+pub(crate) fn failure(nodeid: &str) -> RunFailure {
     RunFailure {
         nodeid: nodeid.to_owned(),
         duration: 0.123_456_789,
@@ -43,12 +43,12 @@ pub fn failure(nodeid: &str) -> RunFailure {
     }
 }
 
-pub fn passed(nodeid: &str) -> NewCase {
+pub(crate) fn passed(nodeid: &str) -> NewCase {
     NewCase::new(nodeid, Outcome::Passed)
 }
 
 /// A failed case with a failure that says everything.
-pub fn failed(nodeid: &str, message: &str) -> NewCase {
+pub(crate) fn failed(nodeid: &str, message: &str) -> NewCase {
     NewCase {
         message: Some(message.to_owned()),
         call: Some(0.123_456_789),
@@ -67,7 +67,7 @@ pub fn failed(nodeid: &str, message: &str) -> NewCase {
 }
 
 /// A suite of passing tests, with durations that look measured.
-pub fn suite(count: usize, seed: u64) -> Vec<NewCase> {
+pub(crate) fn suite(count: usize, seed: u64) -> Vec<NewCase> {
     let mut noise = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         noise ^= noise << 13;

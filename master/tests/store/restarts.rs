@@ -2,9 +2,9 @@
 
 use master::ingest::Saved;
 use master::queries;
-use master::store::Store;
+use master::store::{Store, StoreError};
 
-use crate::engines::{Database, Engine, received_at};
+use crate::engines::{Database, received_at};
 use crate::make;
 
 on_both_engines!(
@@ -108,9 +108,38 @@ async fn two_masters_on_one_database_do_not_disturb_one_another(db: &Database) {
     for master in masters {
         master.close().await;
     }
-    let missing = match db.engine {
-        Engine::Sqlite => "sqlite::memory:",
-        Engine::Postgres => "postgres://nobody@127.0.0.1:1/none",
-    };
-    assert!(Store::open(missing).await.is_err());
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_used_is_refused() {
+    for url in [
+        "",
+        "results.db",
+        "mysql://localhost/x",
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite://x?mode=memory",
+        "postgres://nobody@127.0.0.1:port/none",
+    ] {
+        match Store::open(url).await {
+            Err(StoreError::Url(_)) => {}
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_may_be_there_later() {
+    let error = Store::open("postgres://nobody@127.0.0.1:1/none")
+        .await
+        .unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let error = Store::open("sqlite:///proc/none/results.db")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("/proc/none"), "{error}");
 }

@@ -419,3 +419,131 @@ fn find<T>(sparse: &[(u32, T)], position: usize) -> Option<&T> {
     let found = sparse.binary_search_by_key(&(position as u32), |item| item.0);
     Some(&sparse[found.ok()?].1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A case that owns its texts.
+    #[derive(Debug, Clone)]
+    struct Owned {
+        values: CaseValues<'static>,
+        xdist_worker: Option<String>,
+        message: Option<String>,
+    }
+
+    impl Owned {
+        fn values(&self) -> CaseValues<'_> {
+            CaseValues {
+                xdist_worker: self.xdist_worker.as_deref(),
+                message: self.message.as_deref(),
+                ..self.values.clone()
+            }
+        }
+    }
+
+    /// Durations that a code names exactly, so that they must come back as they were.
+    fn seconds() -> impl Strategy<Value = Option<f64>> {
+        let exact = (0u16..12_000).prop_map(|code| DurationCode(code).seconds());
+        proptest::option::weighted(0.8, exact)
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        proptest::sample::select(&Outcome::ALL[..])
+    }
+
+    prop_compose! {
+        fn case()(
+            outcome in outcome(),
+            outcomes in proptest::option::weighted(0.2, proptest::collection::vec(outcome(), 0..5)),
+            phases in [seconds(), seconds(), seconds()],
+            duration in proptest::option::weighted(0.2, seconds()),
+            started_ms in proptest::option::weighted(0.8, 0i64..253_402_300_799_999),
+            memory_peak_kib in proptest::option::of(0u64..1 << 62),
+            repeats in prop_oneof![4 => Just([1, 1]), 1 => any::<[u32; 2]>()],
+            subtests in prop_oneof![4 => Just([0, 0, 0]), 1 => any::<[u32; 3]>()],
+            xdist_worker in proptest::option::of("gw[0-9]{1,2}|\\PC{0,9}"),
+            message in proptest::option::of("(?s).{0,40}|again"),
+        ) -> Owned {
+            let outcomes = outcomes.map_or(Cow::Borrowed(usual_outcomes(outcome)), Cow::Owned);
+            let duration = duration.flatten();
+            Owned {
+                values: CaseValues {
+                    outcome, outcomes, phases, duration, started_ms, memory_peak_kib, repeats,
+                    subtests, xdist_worker: None, message: None,
+                },
+                xdist_worker,
+                message,
+            }
+        }
+    }
+
+    fn round_trip(cases: &[CaseValues<'_>]) -> CaseColumns {
+        let packed = encode_cases(cases).pack();
+        CaseColumns::decode(&Sections::unpack(&packed).unwrap()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn every_case_comes_back(cases in proptest::collection::vec(case(), 0..60)) {
+            let values: Vec<CaseValues<'_>> = cases.iter().map(Owned::values).collect();
+            let columns = round_trip(&values);
+            prop_assert_eq!(columns.len(), values.len());
+            for (position, case) in values.into_iter().enumerate() {
+                let mut back = columns.case(position);
+                let sum: f64 = case.phases.iter().flatten().sum();
+                let expected = case.duration
+                    .or_else(|| case.phases.iter().any(Option::is_some).then_some(sum));
+                let close = match (back.duration, expected) {
+                    (Some(back), Some(expected)) => (back - expected).abs() <= expected * 0.01 + 1e-5,
+                    (back, expected) => back == expected,
+                };
+                prop_assert!(close, "{:?} became {:?}", expected, back.duration);
+                back.duration = case.duration;
+                prop_assert_eq!(back, case);
+            }
+        }
+
+        #[test]
+        fn broken_bytes_are_an_error_and_never_a_panic(
+            cases in proptest::collection::vec(case(), 1..20),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+            length in any::<proptest::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let values: Vec<CaseValues<'_>> = cases.iter().map(Owned::values).collect();
+            let mut packed = encode_cases(&values).pack();
+            for (at, byte) in changes {
+                let at = at.index(packed.len());
+                packed[at] = byte;
+            }
+            if cut {
+                packed.truncate(length.index(packed.len()));
+            }
+            if let Ok(columns) = Sections::unpack(&packed).and_then(|s| CaseColumns::decode(&s)) {
+                for position in 0..columns.len().min(100) {
+                    let _ = columns.case(position);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_costs_nothing() {
+        let plain = CaseValues {
+            outcome: Outcome::Passed,
+            outcomes: Cow::Borrowed(usual_outcomes(Outcome::Passed)),
+            phases: [None; 3],
+            duration: None,
+            started_ms: None,
+            xdist_worker: None,
+            memory_peak_kib: None,
+            repeats: [1, 1],
+            subtests: [0, 0, 0],
+            message: None,
+        };
+        let packed = encode_cases(&vec![plain; 10_000]).pack();
+        assert!(packed.len() < 64, "{} bytes", packed.len());
+    }
+}

@@ -246,3 +246,69 @@ fn decode_markers(sections: &Sections) -> Result<(Vec<Vec<String>>, Vec<u32>), C
     }
     Ok((lists, markers))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Distance to the test before, nodeid, file, line, markers.
+    type Test = (u32, String, Option<String>, Option<u32>, Vec<String>);
+
+    fn test() -> impl Strategy<Value = Test> {
+        let nodeid = "[ab]\\.py::\\PC{0,9}|\\PC{1,9}";
+        let file = proptest::option::of("[ab]\\.py|\\PC{0,9}");
+        let line = proptest::option::of(0u32..u32::MAX);
+        let markers = proptest::collection::vec("slow|db|\\PC{0,4}", 0..3);
+        (1u32..1_000, nodeid, file, line, markers)
+    }
+
+    fn items(tests: &[Test]) -> Vec<LayoutItem<'_>> {
+        let mut items = Vec::new();
+        let mut id = 0;
+        for (distance, nodeid, file, line, markers) in tests {
+            id += i64::from(*distance);
+            items.push(LayoutItem {
+                test: id,
+                nodeid,
+                file: file.as_deref(),
+                line: *line,
+                markers,
+            });
+        }
+        items
+    }
+
+    proptest! {
+        #[test]
+        fn every_layout_comes_back(tests in proptest::collection::vec(test(), 0..60)) {
+            let items = items(&tests);
+            let packed = encode_layout(&items).pack();
+            let layout = Layout::decode(&Sections::unpack(&packed).unwrap()).unwrap();
+            prop_assert_eq!(layout.tests().len(), items.len());
+            for (position, item) in items.iter().enumerate() {
+                prop_assert_eq!(layout.position(item.test), Some(position));
+                prop_assert_eq!(layout.file(position, item.nodeid), item.file);
+                prop_assert_eq!(layout.line(position), item.line);
+                prop_assert_eq!(layout.markers(position), item.markers);
+            }
+        }
+
+        #[test]
+        fn broken_bytes_are_an_error_and_never_a_panic(
+            tests in proptest::collection::vec(test(), 1..20),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut packed = encode_layout(&items(&tests)).pack();
+            for (at, byte) in changes {
+                let at = at.index(packed.len());
+                packed[at] = byte;
+            }
+            if let Ok(layout) = Sections::unpack(&packed).and_then(|s| Layout::decode(&s)) {
+                for position in 0..layout.tests().len().min(100) {
+                    let _ = (layout.file(position, "a.py::b"), layout.line(position), layout.markers(position));
+                }
+            }
+        }
+    }
+}
