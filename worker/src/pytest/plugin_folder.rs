@@ -6,25 +6,22 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-/// A file of the package `pytest_platform`, by name and text.
-macro_rules! file {
-    ($name:literal) => {
-        (
-            $name,
-            include_str!(concat!("../../python/pytest_platform/", $name)),
-        )
+/// Names and texts of these files of the package `pytest_platform`.
+macro_rules! plugin_files {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../python/pytest_platform/", $name)))),+]
     };
 }
 
-/// The files of the package `pytest_platform`.
-const FILES: [(&str, &str); 7] = [
-    file!("__init__.py"),
-    file!("pipe.py"),
-    file!("plugin.py"),
-    file!("reporter.py"),
-    file!("session.py"),
-    file!("sidecar.py"),
-    file!("text.py"),
+/// Every file of it.
+const FILES: &[(&str, &str)] = &plugin_files![
+    "__init__.py",
+    "pipe.py",
+    "plugin.py",
+    "reporter.py",
+    "session.py",
+    "sidecar.py",
+    "text.py",
 ];
 
 /// A folder that only this user can read, gone when this is dropped.
@@ -63,6 +60,19 @@ fn search_path(folder: &Path, original: Option<&OsStr>) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_of_the_plugin_is_carried() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/pytest_platform");
+        let mut there: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| Path::new(name).extension().is_some_and(|end| end == "py"))
+            .collect();
+        there.sort();
+        let carried: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(carried, there);
+    }
 
     #[test]
     fn the_plugin_is_written_where_the_search_path_points() {

@@ -1,0 +1,154 @@
+//! A master of a few lines: it keeps what it is sent, and answers as it is told to.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use shared::run::NewRun;
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// 201, as a master answers.
+    Saved,
+    /// This status with this body and header lines.
+    Status(u16, &'static str, &'static str),
+    /// Nothing, ever.
+    Hang,
+    /// The connection is dropped in the middle.
+    Reset,
+}
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// Such as `POST /results HTTP/1.1`.
+    pub(crate) line: String,
+    /// Lower-cased names.
+    pub(crate) headers: Vec<(String, String)>,
+    /// As sent.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn run(&self) -> NewRun {
+        let json = zstd::decode_all(&*self.body).expect("a body in zstd");
+        serde_json::from_slice(&json).expect("a run")
+    }
+}
+
+/// A server on a free port, until the test process ends.
+pub(crate) struct Master {
+    pub(crate) url: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Master {
+    /// Gives these answers in turn, and the last one ever after.
+    pub(crate) fn answering(answers: &[Answer]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&requests);
+        let answers = Arc::new(Mutex::new(VecDeque::from(answers.to_vec())));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
+                std::thread::spawn(move || serve(&stream.unwrap(), &kept, &answers));
+            }
+        });
+        Self { url, requests }
+    }
+
+    pub(crate) fn saving() -> Self {
+        Self::answering(&[Answer::Saved])
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// The one run that arrived.
+    pub(crate) fn run(&self) -> NewRun {
+        let requests = self.requests();
+        assert_eq!(requests.len(), 1, "one request was expected");
+        requests[0].run()
+    }
+
+    /// The same, waited for.
+    pub(crate) fn run_soon(&self) -> NewRun {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.requests().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.run()
+    }
+}
+
+/// An address where nobody listens.
+pub(crate) fn refusing_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn serve(stream: &TcpStream, kept: &Mutex<Vec<Request>>, answers: &Mutex<VecDeque<Answer>>) {
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = read(&mut reader) {
+        kept.lock().unwrap().push(request);
+        let answer = {
+            let mut answers = answers.lock().unwrap();
+            let next = answers.front().cloned().expect("an answer");
+            if answers.len() > 1 {
+                answers.pop_front();
+            }
+            next
+        };
+        match answer {
+            Answer::Saved => reply(stream, 201, "", r#"{"run_id":"r","status":"saved"}"#),
+            Answer::Status(status, headers, body) => reply(stream, status, headers, body),
+            Answer::Hang => std::thread::sleep(Duration::from_secs(60)),
+            Answer::Reset => return,
+        }
+    }
+}
+
+fn read(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let mut headers = Vec::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.push((name.to_lowercase(), value.to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length")?;
+    let mut body = vec![0; length.1.parse().unwrap()];
+    reader.read_exact(&mut body).ok()?;
+    let line = line.trim_end().to_owned();
+    Some(Request {
+        line,
+        headers,
+        body,
+    })
+}
+
+fn reply(mut stream: &TcpStream, status: u16, headers: &str, body: &str) {
+    let length = body.len();
+    // The worker may have gone.
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+}

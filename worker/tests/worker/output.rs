@@ -1,0 +1,233 @@
+//! pytest through the worker looks and ends like pytest without it.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::master::{Master, refusing_url};
+use crate::python;
+use crate::stage::{Done, Stage, done, told};
+
+const MIXED: &str = r#"
+import os, sys, warnings
+import pytest
+
+def test_passes():
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+
+def test_fails():
+    print("shown")
+    assert 1 == 2
+
+@pytest.mark.skip(reason="why")
+def test_skipped(): pass
+
+def test_warns():
+    warnings.warn("careful")
+
+@pytest.mark.xfail
+def test_expected(): raise ValueError("é")
+
+def test_error(nowhere): pass
+"#;
+
+/// The text without what differs between any two runs.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(" in ") {
+        let (before, after) = rest.split_at(at + 4);
+        out.push_str(before);
+        let number = after.len()
+            - after
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len();
+        out.push_str(if number > 0 { "#" } else { "" });
+        rest = &after[number..];
+    }
+    out + rest
+}
+
+#[test]
+fn both_outputs_are_those_of_plain_pytest() {
+    let stage = Stage::with(MIXED);
+    let master = Master::saving();
+    for arguments in [
+        &["-rA"][..],
+        &["-v", "-s"],
+        &["-q", "--color=yes"],
+        &["--nonsense"],
+    ] {
+        let plain = done(&mut stage.plain(arguments));
+        let ours = done(stage.run(&master.url, arguments).env("WORKER_QUIET", "1"));
+        assert_eq!(masked(&ours.stdout), masked(&plain.stdout), "{arguments:?}");
+        assert_eq!(ours.stderr, plain.stderr, "{arguments:?}");
+        assert_eq!(ours.code, plain.code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn two_streams_into_one_file_keep_their_order() {
+    let stage = Stage::with(
+        "import os\ndef test():\n    for n in range(200):\n        os.write(1 + n % 2, b'%d\\n' % n)\n",
+    );
+    let path = stage.path().join("both.txt");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut command = stage.run(&Master::saving().url, &["-s", "-q"]);
+    let status = command
+        .stdout(file.try_clone().unwrap())
+        .stderr(file)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let text = std::fs::read_to_string(path).unwrap();
+    let numbers: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.into_iter().eq(0..200), "{text}");
+}
+
+#[test]
+fn exit_codes_are_pytests_own() {
+    let master = Master::saving();
+    let code = |tests: &str, arguments: &[&str]| {
+        let stage = Stage::with(tests);
+        done(&mut stage.run(&master.url, arguments)).code
+    };
+    assert_eq!(code("def test(): pass", &[]), 0);
+    assert_eq!(code("def test(): assert 0", &[]), 1);
+    assert_eq!(code("def test(): raise KeyboardInterrupt", &[]), 2);
+    assert_eq!(code("def test(): pass", &["--nonsense"]), 4);
+    assert_eq!(code("", &[]), 5);
+    assert_eq!(
+        code("import pytest\ndef test(): pytest.exit('x', 42)", &[]),
+        42
+    );
+    assert_eq!(code("import os\ndef test(): os._exit(7)", &[]), 7);
+    assert_eq!(
+        code("import os\ndef test(): os.kill(os.getpid(), 9)", &[]),
+        137
+    );
+}
+
+#[test]
+fn standard_input_reaches_the_tests() {
+    let stage = Stage::with("import sys\ndef test(): assert sys.stdin.read() == 'hello'\n");
+    let mut command = stage.run(&Master::saving().url, &["-s"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"hello").unwrap();
+    let done = told(&child.wait_with_output().unwrap());
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[test]
+fn tests_see_the_environment_that_they_would_see_without_us() {
+    let stage = Stage::with(
+        "import json, os, sys\ndef test():\n    print('\\nENV', json.dumps(dict(os.environ)))\n    print('PATH', sys.path)\n",
+    );
+    let master = Master::saving();
+    let environment = |done: Done| {
+        let line = done
+            .stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("ENV "));
+        let json = line.unwrap_or_else(|| panic!("{done:?}"));
+        let mut map: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(json).unwrap();
+        map.remove("PYTEST_CURRENT_TEST");
+        map.remove("MASTER_URL");
+        map
+    };
+    for original in [None, Some("/one:/two")] {
+        let mut plain = stage.plain(&["-s"]);
+        let mut ours = stage.run(&master.url, &["-s"]);
+        if let Some(original) = original {
+            plain.env("PYTHONPATH", original);
+            ours.env("PYTHONPATH", original);
+        }
+        ours.env("MASTER_TOKEN", "secret");
+        let mut ours = environment(done(&mut ours));
+        // The plugin's word to a pytest that a test starts: this run is reported already.
+        ours.remove("PYTEST_PLATFORM_NESTED");
+        assert_eq!(ours, environment(done(&mut plain)));
+    }
+    assert_eq!(
+        master.requests()[0].header("authorization"),
+        Some("Bearer secret")
+    );
+}
+
+#[test]
+fn a_python_without_pytest_is_named_with_what_to_do() {
+    let stage = Stage::with("def test(): pass");
+    let master = Master::saving();
+    let python = python::without_pytest().to_str().unwrap();
+    let mut command = stage.worker(&["run", "--python", python]);
+    let done = done(command.env("MASTER_URL", &master.url));
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("-m pip install pytest"), "{done:?}");
+    assert!(master.requests().is_empty(), "there is nothing to report");
+}
+
+#[test]
+fn a_python_that_is_not_there_is_named() {
+    let stage = Stage::with("def test(): pass");
+    let done = done(&mut stage.worker(&["run", "--python", "/nowhere/python"]));
+    assert_eq!(done.code, 127);
+    assert!(done.stderr.contains("/nowhere/python"), "{done:?}");
+}
+
+#[test]
+fn a_process_that_outlives_pytest_holds_nobody_up() {
+    let stage = Stage::with(
+        "import subprocess\ndef test(): subprocess.Popen(['sleep', '15'], close_fds=False)\n",
+    );
+    let master = Master::saving();
+    let start = Instant::now();
+    // The sleeping process holds both output streams of pytest.
+    let output = stage.path().join("out.txt");
+    let mut command = stage.run(&master.url, &["-s"]);
+    let status = command
+        .stdout(std::fs::File::create(output).unwrap())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(master.run().cases.unwrap().len(), 1);
+}
+
+#[test]
+fn whoever_stops_reading_gets_the_broken_pipe_that_plain_pytest_gives() {
+    let stage = Stage::with(
+        "import os\ndef test():\n    for n in range(100000):\n        os.write(1, b'x' * 100)\n",
+    );
+    let mut command = stage.run(&refusing_url(), &["-s", "-q"]);
+    let mut child = command
+        .env("WORKER_UPLOAD_TIMEOUT", "0.1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = told(&child.wait_with_output().unwrap());
+    assert_ne!(done.code, 0, "{done:?}");
+}
+
+#[test]
+fn a_quiet_worker_says_nothing() {
+    let stage = Stage::with("def test(): pass");
+    let mut command = stage.worker(&["run", "--quiet", "--python"]);
+    command
+        .arg(python::with_pytest())
+        .env("MASTER_URL", Master::saving().url);
+    assert_eq!(done(&mut command).stderr, "");
+}

@@ -1,0 +1,107 @@
+//! Signals to the worker reach pytest, and the run is reported all the same.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use shared::status::RunStatus;
+
+use crate::master::{Answer, Master};
+use crate::stage::{Done, Stage, told};
+
+const SLEEPS: &str = "
+import time
+def test_before(): pass
+def test_sleeps():
+    print('asleep', flush=True)
+    time.sleep(30)
+";
+
+/// Starts the tests and waits until one sleeps.
+fn asleep(stage: &Stage, master: &Master) -> Child {
+    let mut command = stage.run(&master.url, &["-s"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("asleep") {
+        line.clear();
+        assert_ne!(
+            output.read_line(&mut line).unwrap(),
+            0,
+            "pytest ended early"
+        );
+    }
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut output, &mut rest);
+    });
+    child
+}
+
+fn stop(child: Child, signal: Signal) -> (Done, Duration) {
+    let start = Instant::now();
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    (told(&child.wait_with_output().unwrap()), start.elapsed())
+}
+
+#[test]
+fn an_interrupt_is_passed_on_and_pytest_ends_in_order() {
+    let (stage, master) = (Stage::with(SLEEPS), Master::saving());
+    let (done, elapsed) = stop(asleep(&stage, &master), Signal::INT);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    let run = master.run();
+    assert_eq!(
+        (run.status, run.exit_code),
+        (Some(RunStatus::Interrupted), Some(2))
+    );
+    assert!(
+        run.log_tail.contains("KeyboardInterrupt"),
+        "{}",
+        run.log_tail
+    );
+    assert_eq!(
+        done.stderr.matches("KeyboardInterrupt").count(),
+        0,
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_termination_ends_pytest_and_the_run_is_reported() {
+    let (stage, master) = (Stage::with(SLEEPS), Master::saving());
+    let (done, _) = stop(asleep(&stage, &master), Signal::TERM);
+    assert_eq!(done.code, 143, "{done:?}");
+    let run = master.run();
+    assert_eq!(run.signal.as_deref(), Some("SIGTERM"));
+    assert_ne!(run.status, Some(RunStatus::Passed));
+    assert_eq!(run.running, ["test_it.py::test_sleeps"]);
+}
+
+#[test]
+fn a_pytest_that_ignores_termination_is_killed_after_the_grace() {
+    let stage = Stage::with(
+        "import signal, time\ndef test():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    print('asleep', flush=True)\n    time.sleep(30)\n",
+    );
+    let master = Master::saving();
+    let (done, elapsed) = stop(asleep(&stage, &master), Signal::TERM);
+    assert_eq!(done.code, 137, "{done:?}");
+    assert!(
+        elapsed > Duration::from_secs(4) && elapsed < Duration::from_secs(12),
+        "{elapsed:?}"
+    );
+    assert_eq!(master.run().signal.as_deref(), Some("SIGKILL"));
+}
+
+#[test]
+fn whoever_stops_the_worker_waits_five_seconds_for_a_hung_master_at_most() {
+    let (stage, master) = (Stage::with(SLEEPS), Master::answering(&[Answer::Hang]));
+    let (done, elapsed) = stop(asleep(&stage, &master), Signal::TERM);
+    assert!(done.stderr.contains("NOT uploaded"), "{done:?}");
+    assert!(elapsed < Duration::from_secs(8), "{elapsed:?}");
+}
