@@ -75,7 +75,7 @@ class Master:
                 log.write(line)
                 log.flush()
                 if not self.url and "listening on " in line:
-                    self.url = line.split("listening on ", 1)[1].split()[0]
+                    self.url = line.split("listening on ", 1)[1].split()[0].rstrip(",")
                     self._listening.set()
         self._listening.set()
 

@@ -114,9 +114,10 @@ class Python:
 def pythons() -> list[Python]:
     """The Pythons of this machine, oldest first, one a minor version."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found: dict[int, str] = {sys.version_info[1]: sys.executable}
+    # Not the virtual environment that these tests run in: it is made anew now and then.
+    found: dict[int, str] = {sys.version_info[1]: getattr(sys, "_base_executable", sys.executable)}
     candidates = [shutil.which(f"python3.{minor}") for minor in range(8, 15)]
-    candidates += [str(path) for path in pyenv.glob("3.*/bin/python")]
+    candidates += [str(path) for path in sorted(pyenv.glob("3.*/bin/python"))]
     for path in filter(None, candidates):
         probe = "import sys, ensurepip, venv; print(sys.version_info[1])"
         answer = subprocess.run(
@@ -124,7 +125,7 @@ def pythons() -> list[Python]:
         )
         if answer.returncode == 0:
             found.setdefault(int(answer.stdout), path)
-    return [Python(path, minor) for minor, path in sorted(found.items())]
+    return [Python(path, minor) for minor, path in sorted(found.items()) if minor >= 8]
 
 
 def python_for(suite: Suite) -> Python:

@@ -18,7 +18,7 @@ pub struct Options {
 
 /// Builds and runs.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    places::build(&["master", "worker", "bench"], Profile::Release)?;
+    places::build(Profile::Release)?;
     let mut command = Command::new(places::programs(Profile::Release).join("bench"));
     command.args(&options.arguments).current_dir(places::root());
     process::succeed(&mut command).context("the benchmarks did not finish")?;

@@ -83,7 +83,7 @@ impl Master {
 
 fn address(line: &str) -> Option<String> {
     let (_, rest) = line.split_once(LISTENING)?;
-    let url = rest.split_whitespace().next()?;
+    let url = rest.split([' ', ',']).next()?;
     url.starts_with("http://").then(|| url.to_owned())
 }
 
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_address_is_found_wherever_the_line_has_it() {
-        let line = "2026-11-21T08:00:00Z INFO listening on http://127.0.0.1:4000 (sqlite)";
+        let line = "2026-11-21T08:00:00Z INFO listening on http://127.0.0.1:4000, API at /docs";
         assert_eq!(address(line).as_deref(), Some("http://127.0.0.1:4000"));
         assert_eq!(address("listening soon"), None);
     }

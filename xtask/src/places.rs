@@ -39,9 +39,6 @@ impl Profile {
     }
 }
 
-/// The packages whose programs make up the product.
-pub const PRODUCT: [&str; 3] = ["master", "worker", "mcp-server"];
-
 /// The folder that holds the programs of a profile.
 pub fn programs(profile: Profile) -> PathBuf {
     target().join(profile.folder())
@@ -62,15 +59,15 @@ pub fn mcp_server(profile: Profile) -> PathBuf {
     programs(profile).join("pytest-platform-mcp")
 }
 
-/// Builds packages; cargo's own progress goes to standard error.
-pub fn build(packages: &[&str], profile: Profile) -> Result<()> {
+/// Builds every program; cargo's own progress goes to standard error.
+///
+/// All of them at once, always: cargo builds a dependency again for each set of features that the
+/// chosen packages ask of it.
+pub fn build(profile: Profile) -> Result<()> {
     let mut command = cargo();
-    command.arg("build").arg("--locked");
+    command.args(["build", "--workspace", "--bins", "--locked"]);
     if profile == Profile::Release {
         command.arg("--release");
-    }
-    for package in packages {
-        command.args(["--package", package]);
     }
     process::succeed(&mut command).context("cannot build the programs")
 }

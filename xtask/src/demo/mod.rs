@@ -36,7 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
     console::heading("pytest-platform demo");
     // The dev profile: a release build takes three times as long and shows nothing more.
     let step = Step::start("build");
-    places::build(&places::PRODUCT, Profile::Dev)?;
+    places::build(Profile::Dev)?;
     step.done("master, worker and MCP server");
 
     let folder = fresh_folder()?;

@@ -17,7 +17,7 @@ const PROJECT: &str = "pytest-platform";
 
 /// Runs the stories, then checks that the run about them arrived whole.
 pub(super) fn run(postgres_url: &str) -> Result<Tally> {
-    places::build(&places::PRODUCT, Profile::Dev)?;
+    places::build(Profile::Dev)?;
     let requirements = places::root().join("tests/requirements.txt");
     let requirements = std::fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
