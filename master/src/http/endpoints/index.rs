@@ -1,5 +1,7 @@
 //! `GET /`: where a stranger looks first.
 
+use std::sync::LazyLock;
+
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,6 +9,10 @@ use utoipa::ToSchema;
 use crate::http::answer::Known;
 use crate::http::error::ApiError;
 use crate::http::openapi;
+
+/// Read out of the document once.
+static PATHS: LazyLock<Vec<String>> =
+    LazyLock::new(|| openapi::document().paths.paths.into_keys().collect());
 
 /// What listens here, and what it answers to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,7 +26,7 @@ struct Index {
     /// Where to read about it.
     docs: &'static str,
     /// Every path.
-    paths: Vec<String>,
+    paths: &'static [String],
 }
 
 /// Names the endpoints
@@ -36,6 +42,6 @@ pub(in crate::http) async fn handle(known: Known) -> Result<Response, ApiError> 
         version: env!("CARGO_PKG_VERSION"),
         wire_version: shared::version::WIRE_VERSION,
         docs: "/docs",
-        paths: openapi::document().paths.paths.into_keys().collect(),
+        paths: &PATHS,
     })
 }
