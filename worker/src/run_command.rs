@@ -1,5 +1,6 @@
 //! `run`: pytest as a child of the worker.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use shared::run::NewRun;
@@ -14,6 +15,21 @@ use crate::{exit, report};
 
 /// What Python says when there is no pytest.
 const NO_PYTEST: &str = "No module named pytest";
+
+/// Options with which pytest answers a question and runs no test. There is nothing to report then.
+const QUESTIONS: [&str; 11] = [
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+    "--collect-only",
+    "--co",
+    "--fixtures",
+    "--funcargs",
+    "--fixtures-per-test",
+    "--markers",
+    "--cache-show",
+];
 
 /// Runs pytest, reports, and answers with pytest's exit code.
 pub fn run(arguments: &RunArguments) -> ExitCode {
@@ -52,6 +68,9 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         say_no_pytest(&python);
         return ExitCode::from(ended);
     }
+    if asks_only(&arguments.pytest_arguments) {
+        return ExitCode::from(ended);
+    }
     let timeout = match finished.stopped_by {
         Some(_) => settings.upload_timeout.value.min(TERMINATION_GRACE),
         None => settings.upload_timeout.value,
@@ -65,6 +84,13 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         timeout,
     );
     ExitCode::from(ended)
+}
+
+fn asks_only(pytest_arguments: &[OsString]) -> bool {
+    pytest_arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| QUESTIONS.iter().any(|question| argument == question))
 }
 
 fn join(heard: Heard, finished: Finished) -> NewRun {

@@ -50,7 +50,8 @@ impl PluginFolder {
 
 fn search_path(folder: &Path, original: Option<&OsStr>) -> OsString {
     let mut path = folder.as_os_str().to_owned();
-    if let Some(original) = original {
+    // An empty part would mean the current folder, an empty variable means nothing.
+    if let Some(original) = original.filter(|original| !original.is_empty()) {
         path.push(":");
         path.push(original);
     }

@@ -113,7 +113,7 @@ fn serve(stream: &TcpStream, kept: &Mutex<Vec<Request>>, answers: &Mutex<VecDequ
         match answer {
             Answer::Saved => reply(stream, 201, "", r#"{"run_id":"r","status":"saved"}"#),
             Answer::Status(status, headers, body) => reply(stream, status, headers, body),
-            Answer::Hang => std::thread::sleep(Duration::from_secs(60)),
+            Answer::Hang => std::thread::sleep(Duration::from_mins(1)),
             Answer::Reset => return,
         }
     }

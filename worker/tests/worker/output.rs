@@ -142,7 +142,7 @@ fn tests_see_the_environment_that_they_would_see_without_us() {
         map.remove("MASTER_URL");
         map
     };
-    for original in [None, Some("/one:/two")] {
+    for original in [None, Some(""), Some("/one:/two")] {
         let mut plain = stage.plain(&["-s"]);
         let mut ours = stage.run(&master.url, &["-s"]);
         if let Some(original) = original {
@@ -159,6 +159,23 @@ fn tests_see_the_environment_that_they_would_see_without_us() {
         master.requests()[0].header("authorization"),
         Some("Bearer secret")
     );
+}
+
+#[test]
+fn a_question_to_pytest_is_answered_and_not_reported() {
+    let stage = Stage::with("def test(): pass");
+    let master = Master::saving();
+    for question in ["--version", "--help", "--collect-only"] {
+        let ours = done(&mut stage.run(&master.url, &[question]));
+        let plain = done(&mut stage.plain(&[question]));
+        assert_eq!(
+            (ours.code, &ours.stderr),
+            (plain.code, &plain.stderr),
+            "{question}"
+        );
+        assert_eq!(masked(&ours.stdout), masked(&plain.stdout), "{question}");
+    }
+    assert_eq!(master.requests().len(), 0);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use shared::status::RunStatus;
 
 use crate::master::{Answer, Master};
-use crate::stage::{Done, Stage, told};
+use crate::python;
+use crate::stage::{Done, Stage, done, told};
 
 const SLEEPS: &str = "
 import time
@@ -104,4 +105,55 @@ fn whoever_stops_the_worker_waits_five_seconds_for_a_hung_master_at_most() {
     let (done, elapsed) = stop(asleep(&stage, &master), Signal::TERM);
     assert!(done.stderr.contains("NOT uploaded"), "{done:?}");
     assert!(elapsed < Duration::from_secs(8), "{elapsed:?}");
+}
+
+/// Runs a command in a terminal of its own, and presses Ctrl-C when it says `asleep`.
+const PRESS_CTRL_C: &str = r#"
+import os, pty, sys
+process, terminal = pty.fork()
+if process == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen, pressed = b"", False
+while True:
+    try:
+        seen += os.read(terminal, 4096)
+    except OSError:
+        break
+    if b"asleep" in seen and not pressed:
+        pressed = True
+        os.write(terminal, b"\x03")
+sys.stdout.buffer.write(seen)
+sys.exit(os.WEXITSTATUS(os.waitpid(process, 0)[1]))
+"#;
+
+#[test]
+fn ctrl_c_interrupts_once_and_leaves_teardowns_their_time() {
+    let stage = Stage::with(
+        "
+import time, pytest
+@pytest.fixture
+def room():
+    yield
+    time.sleep(0.5)
+    print('tidied up')
+def test(room):
+    print('asleep', flush=True)
+    time.sleep(30)
+",
+    );
+    let master = Master::saving();
+    let inner = stage.run(&master.url, &["-s"]);
+    let mut command = stage.command(python::with_pytest());
+    command
+        .args(["-c", PRESS_CTRL_C])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let done = done(&mut command);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stdout.contains("tidied up"), "{done:?}");
+    assert!(done.stdout.contains(", uploaded "), "{done:?}");
+    assert_eq!(master.run().status, Some(RunStatus::Interrupted));
 }
