@@ -12,6 +12,8 @@ use crate::client::Master;
 use crate::limits::{REPORT_FILE_BYTES_MAX, REPORT_FILE_DETAILS_MAX};
 use crate::{gather, page, server};
 
+const MASTER_URL_USUAL: &str = "http://localhost:8080";
+
 /// Shows what a pytest-platform master knows: to AI tools over MCP, to people as HTML.
 #[derive(Debug, Parser)]
 #[command(name = "pytest-platform-mcp", version, about, max_term_width = 100)]
@@ -20,7 +22,7 @@ struct Command {
     #[arg(
         long,
         env = "MASTER_URL",
-        default_value = "http://localhost:8080",
+        default_value = MASTER_URL_USUAL,
         global = true
     )]
     master_url: String,
@@ -84,7 +86,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> anyhow::Result<()> {
-    let master = Master::new(&command.master_url, command.token.as_deref())?;
+    // A variable that is set and empty, as editors pass it on, means nothing was said.
+    let url = Some(command.master_url.as_str())
+        .filter(|url| !url.trim().is_empty())
+        .unwrap_or(MASTER_URL_USUAL);
+    let master = Master::new(url, command.token.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -16,6 +16,8 @@ const SEGMENT_WIDTH_MIN: f64 = 5.0;
 pub(super) struct Fact {
     pub(super) name: &'static str,
     pub(super) value: String,
+    /// What is said about it, more softly.
+    pub(super) note: String,
     /// Where the value leads, only ever http or https.
     pub(super) link: Option<String>,
     /// Whether it is code, and so long that it wants the whole width.
@@ -61,10 +63,10 @@ pub(super) fn eyebrow(run: &Run) -> Vec<String> {
 /// Everything else about the run.
 pub(super) fn facts(run: &Run, now: DateTime<Utc>) -> Vec<Fact> {
     let when = run.started_at.unwrap_or(run.timestamp);
-    let commit = match (run.commit.as_str(), run.dirty) {
-        ("", _) => String::new(),
-        (commit, Some(true)) => format!("{} with local changes", untrusted::short_id(commit, 64)),
-        (commit, _) => untrusted::short_id(commit, 64),
+    let dirty = if run.dirty == Some(true) {
+        "with local changes"
+    } else {
+        ""
     };
     let variant: Vec<String> = run
         .variant
@@ -78,20 +80,42 @@ pub(super) fn facts(run: &Run, now: DateTime<Utc>) -> Vec<Fact> {
         (None, None) => String::new(),
     };
     let plain = [
+        ("When", moment::absolute(when), moment::ago(when, now)),
+        ("Duration", moment::duration(run.duration), String::new()),
         (
-            "When",
-            format!("{} ({})", moment::absolute(when), moment::ago(when, now)),
+            "Worker",
+            untrusted::short_id(&run.worker_id, 120),
+            String::new(),
         ),
-        ("Duration", moment::duration(run.duration)),
-        ("Worker", untrusted::short_id(&run.worker_id, 120)),
-        ("Commit", commit),
-        ("Python", untrusted::short_id(&run.python, 80)),
-        ("pytest", untrusted::short_id(&run.pytest, 80)),
-        ("Platform", untrusted::short_id(&run.platform, 120)),
-        ("Variant", variant.join(", ")),
-        ("Exit", exit),
+        (
+            "Commit",
+            untrusted::short_id(&run.commit, 64),
+            dirty.to_owned(),
+        ),
+        (
+            "Python",
+            untrusted::short_id(&run.python, 80),
+            String::new(),
+        ),
+        (
+            "pytest",
+            untrusted::short_id(&run.pytest, 80),
+            String::new(),
+        ),
+        (
+            "Platform",
+            untrusted::short_id(&run.platform, 120),
+            String::new(),
+        ),
+        ("Variant", variant.join(", "), String::new()),
+        ("Exit", exit, String::new()),
     ];
-    let mut facts: Vec<Fact> = plain.map(|(name, value)| fact(name, value)).into();
+    let mut facts: Vec<Fact> = plain
+        .map(|(name, value, note)| Fact {
+            note,
+            ..fact(name, value)
+        })
+        .into();
     if let Some(ci) = &run.ci {
         let link = web_address(&ci.url);
         let name = untrusted::short_id(&ci.name, 80);
@@ -103,7 +127,7 @@ pub(super) fn facts(run: &Run, now: DateTime<Utc>) -> Vec<Fact> {
                 name
             },
             link,
-            wide: false,
+            ..fact("CI", String::new())
         });
     }
     facts.push(fact("Run", untrusted::short_id(&run.run_id, 200)));
@@ -120,6 +144,7 @@ fn fact(name: &'static str, value: String) -> Fact {
     Fact {
         name,
         value,
+        note: String::new(),
         link: None,
         wide: false,
     }

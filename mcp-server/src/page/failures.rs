@@ -172,7 +172,7 @@ fn remark(case: &Case) -> String {
         ));
     }
     if let Some(worker) = &case.xdist_worker {
-        words.push(untrusted::short_id(worker, 40));
+        words.push(format!("in process {}", untrusted::short_id(worker, 40)));
     }
     words.join(", ")
 }
@@ -192,17 +192,15 @@ fn part(failure: &CaseFailure, titled: bool, detail: &Detail) -> Part {
         &failure.traceback
     };
     let text = untrusted::block(source, detail.traceback_bytes);
+    let rerun = failure.outcome == Some(shared::outcome::Outcome::Rerun);
+    let attempt = if rerun { "before a rerun" } else { "" };
     let context = failure.context.as_deref().unwrap_or_default();
-    let title = if titled || failure.phase != "call" || !context.is_empty() {
-        let outcome = failure
-            .outcome
-            .map_or(String::new(), |outcome| format!(", {outcome}"));
-        let context = if context.is_empty() {
-            String::new()
-        } else {
-            format!(", {context}")
-        };
-        untrusted::short_id(&format!("{}{context}{outcome}", failure.phase), 160)
+    let words: Vec<&str> = [failure.phase.as_str(), context, attempt]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect();
+    let title = if titled || words != ["call"] {
+        untrusted::short_id(&words.join(", "), 160)
     } else {
         String::new()
     };
@@ -229,7 +227,7 @@ fn part(failure: &CaseFailure, titled: bool, detail: &Detail) -> Part {
 /// All that is known is the message.
 fn bare_part(failure: &RunFailure, detail: &Detail) -> Vec<Part> {
     let text = untrusted::block(&failure.message, detail.traceback_bytes);
-    if text.is_empty() {
+    if text.is_empty() || text == untrusted::line(&failure.message, detail.message_chars * 2) {
         return Vec::new();
     }
     vec![Part {

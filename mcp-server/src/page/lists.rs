@@ -39,7 +39,11 @@ pub(super) struct ProblemRow {
     pub(super) class: &'static str,
     pub(super) place: String,
     pub(super) text: String,
+    pub(super) blocks: Vec<crate::views::traceback::Block>,
+    /// Whether it is so long that it is folded.
     pub(super) many: bool,
+    /// Whether it is shown unfolded: what broke the run is what people came for.
+    pub(super) open: bool,
 }
 
 /// Nodeids with their full number.
@@ -65,7 +69,6 @@ pub(super) struct Lists {
     pub(super) running: Named,
     pub(super) not_run: Named,
     pub(super) log_tail: String,
-    pub(super) cut: bool,
 }
 
 /// Arranges everything below the failures.
@@ -95,7 +98,6 @@ pub(super) fn lists(data: &ReportData, run: &Run, detail: &Detail) -> Lists {
         } else {
             tail(&run.log_tail, detail.log_bytes)
         },
-        cut: problems_left > 0 || !not_run.left_out.is_empty(),
         problems,
         not_run,
     }
@@ -190,7 +192,8 @@ fn problems(run: &Run, detail: &Detail) -> Vec<ProblemRow> {
     sorted
         .into_iter()
         .take(detail.problems)
-        .map(|problem| {
+        .enumerate()
+        .map(|(position, problem)| {
             let note = Note::from_problem(problem, detail.problem_bytes);
             ProblemRow {
                 word: note.kind.replace('_', " "),
@@ -200,6 +203,8 @@ fn problems(run: &Run, detail: &Detail) -> Vec<ProblemRow> {
                     _ => "idle",
                 },
                 place: note.place,
+                blocks: crate::views::traceback::blocks(&note.text),
+                open: position < 3 && weight(problem.kind) == 0,
                 many: note.text.lines().count() > 3 || note.text.len() > 400,
                 text: note.text,
             }

@@ -117,7 +117,7 @@ fn page<'a>(data: &'a ReportData, run: &'a Run, detail: &Detail) -> ReportPage<'
         facts: facts::facts(run, data.made_at),
         chart: chart::draw(&data.trend[trend_from..], &run.run_id, data.made_at),
         trend_of: &data.trend_of,
-        cut: failures.cut || lists.cut,
+        cut: failures.cut,
         remarks: &data.remarks,
         failures,
         lists,

@@ -100,3 +100,17 @@ fn a_green_page_is_the_only_green_page() {
     let html = render(&data(Some(incomplete)), REPORT_BYTES_MAX);
     assert!(html.contains("<body class=\"gap\">"));
 }
+
+#[test]
+fn the_page_of_a_failed_run_is_as_committed() {
+    let mut data = data(Some(sample::run(9, 2)));
+    data.stats = vec![shared::answer::FailureStat {
+        nodeid: "tests/test_shop.py::test_price[0]".into(),
+        fail_count: 4,
+    }];
+    let html = render(&data, REPORT_BYTES_MAX)
+        .replace(super::style::SHEET, "[the style sheet]")
+        .replace(super::style::hash(), "[its hash]")
+        .replace(env!("CARGO_PKG_VERSION"), "[version]");
+    insta::assert_snapshot!(html);
+}

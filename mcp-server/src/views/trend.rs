@@ -59,12 +59,12 @@ pub fn sentence(points: &[TrendPoint]) -> String {
     let not_passed = points.iter().filter(|point| !is_passed(point)).count();
     let rates = if first.pass_rate.to_bits() == last.pass_rate.to_bits() {
         format!(
-            "Pass rate {} at both ends",
+            "Pass rate {} at both ends of",
             figures::percent(last.pass_rate)
         )
     } else {
         format!(
-            "Pass rate from {} to {}",
+            "Pass rate from {} to {} over",
             figures::percent(first.pass_rate),
             figures::percent(last.pass_rate)
         )
@@ -74,7 +74,7 @@ pub fn sentence(points: &[TrendPoint]) -> String {
         all if all == points.len() => "none of them passed".to_owned(),
         some => format!("{some} of them did not pass"),
     };
-    format!("{rates} of the last {} runs; {verdicts}", points.len())
+    format!("{rates} the last {} runs; {verdicts}", points.len())
 }
 
 /// Whether the run of a point passed. An older master says only counts.
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(sentence(&[point(1, 0)]), "One run so far, pass rate 100 %");
         assert_eq!(
             sentence(&[point(1, 1), point(2, 0)]),
-            "Pass rate from 50 % to 100 % of the last 2 runs; 1 of them did not pass"
+            "Pass rate from 50 % to 100 % over the last 2 runs; 1 of them did not pass"
         );
     }
 }

@@ -79,19 +79,10 @@ pub fn of_run(run: &Run) -> Verdict {
             "Internal error",
             "pytest, a plugin or a conftest raised outside of a test".into(),
         ),
-        RunStatus::Interrupted => (
-            "Interrupted",
-            format!("Stopped before its end, {}", reported_so_far(run)),
-        ),
-        RunStatus::Timeout => (
-            "Timed out",
-            format!("Ended by the time limit, {}", reported_so_far(run)),
-        ),
+        RunStatus::Interrupted => ("Interrupted", "Stopped before its end".into()),
+        RunStatus::Timeout => ("Timed out", "Ended by the time limit".into()),
         RunStatus::Crashed => ("Crashed", crashed_headline(run)),
-        RunStatus::Lost => (
-            "Lost",
-            format!("The worker went silent, {}", reported_so_far(run)),
-        ),
+        RunStatus::Lost => ("Lost", "The worker went silent".into()),
         RunStatus::Running => (
             "Running",
             format!("Still going on, {}", reported_so_far(run)),
