@@ -41,7 +41,13 @@ def run(case: Json, aggregate: str, python: str, folder: str) -> Json:
     )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **case["env"]}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, timeout=120, preexec_fn=ignore
+        command,
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        timeout=120,
+        preexec_fn=ignore,
     )
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode(errors="replace"))

@@ -67,6 +67,13 @@ impl Test {
     }
 
     pub(super) fn start(&mut self, at: Option<DateTime<Utc>>) {
+        if self.outcomes.last() == Some(&Outcome::Rerun) {
+            // Newer versions of pytest-rerunfailures start and end every attempt, older ones only
+            // the whole.
+            self.active = self.active.max(1);
+            self.reported = false;
+            return;
+        }
         self.executions = self.executions.saturating_add(1);
         self.active = self.active.saturating_add(1);
         self.attempt = 1;

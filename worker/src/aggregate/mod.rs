@@ -10,6 +10,8 @@ mod finish;
 mod problems;
 mod run;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verdict;
 
