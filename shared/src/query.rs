@@ -33,6 +33,7 @@ pub struct RunsQuery {
     pub until: Option<String>,
     /// At most this many, 1 to 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
     pub limit: Option<u32>,
     /// Where to go on: the cursor out of a `Link` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +56,7 @@ pub struct TrendQuery {
     pub worker_id: Option<String>,
     /// The last so many runs, 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 100))]
     pub limit: Option<u32>,
 }
 
@@ -68,6 +70,7 @@ pub struct FailureStatsQuery {
     pub project: Option<String>,
     /// At most this many, 1 to 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
     pub limit: Option<u32>,
 }
 
@@ -84,6 +87,7 @@ pub struct CasesQuery {
     pub q: Option<String>,
     /// At most this many, 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
     /// Where to go on: the cursor out of a `Link` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]

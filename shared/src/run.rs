@@ -194,6 +194,8 @@ pub struct RunFailure {
 /// Something about a run that is not one test's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// The document has one name space, and errors are called `Problem` there.
+#[cfg_attr(feature = "openapi", schema(as = RunProblem))]
 pub struct Problem {
     /// What sort of thing it is.
     pub kind: ProblemKind,

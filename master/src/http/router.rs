@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, Method, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -41,7 +42,7 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(health::handle))
         .routes(routes!(openapi_json::handle))
         .routes(routes!(docs::handle))
-        .routes(routes!(docs::handle_asset))
+        .route("/docs/{file}", get(docs::handle_asset))
         .routes(routes!(index::handle))
 }
 

@@ -59,6 +59,23 @@ async fn every_path_of_the_document_is_served_with_its_methods() {
     app.stop().await;
 }
 
+#[test]
+fn every_operation_and_every_schema_has_a_name_of_its_own() {
+    let document = serde_json::to_value(master::http::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations
+        .map(|one| one["operationId"].as_str().unwrap())
+        .collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "{ids:?}");
+    let schemas = &document["components"]["schemas"];
+    assert!(schemas["Problem"]["properties"]["code"].is_object());
+    assert!(schemas["RunProblem"]["properties"]["where"].is_object());
+}
+
 /// The document is part of the interface: a change of it has to be seen in a review.
 #[test]
 fn the_document_is_the_committed_one() {

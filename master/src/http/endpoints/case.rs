@@ -18,6 +18,7 @@ use crate::queries::case::{self, FoundCase};
 #[utoipa::path(
     get,
     path = "/results/{run_id}/case",
+    operation_id = "get_case",
     tag = "read",
     params(("run_id" = String, Path, description = "The worker's id of the run"), CaseQuery),
     responses(

@@ -23,6 +23,7 @@ use crate::queries::cases::{self, CasesFilter};
 #[utoipa::path(
     get,
     path = "/results/{run_id}/cases",
+    operation_id = "list_cases",
     tag = "read",
     params(("run_id" = String, Path, description = "The worker's id of the run"), CasesQuery),
     responses(

@@ -22,6 +22,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 #[utoipa::path(
     get,
     path = "/docs",
+    operation_id = "get_docs",
     tag = "master",
     responses((status = 200, description = "Swagger UI", content_type = "text/html")),
 )]
@@ -34,14 +35,7 @@ pub(in crate::http) async fn handle(known: Known) -> Result<Response, ApiError> 
     ))
 }
 
-/// A file of Swagger UI
-#[utoipa::path(
-    get,
-    path = "/docs/{file}",
-    tag = "master",
-    params(("file" = String, Path, description = "Name of the file")),
-    responses((status = 200, description = "The file", content_type = "*/*")),
-)]
+/// A file of Swagger UI, of no interest to the document.
 pub(in crate::http) async fn handle_asset(
     Path(name): Path<String>,
     known: Known,

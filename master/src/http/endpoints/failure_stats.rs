@@ -17,6 +17,7 @@ use crate::queries::failure_stats;
 #[utoipa::path(
     get,
     path = "/failures/stats",
+    operation_id = "get_failure_stats",
     tag = "read",
     params(FailureStatsQuery),
     responses(

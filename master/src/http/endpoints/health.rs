@@ -12,6 +12,7 @@ use crate::http::error::ApiError;
 #[utoipa::path(
     get,
     path = "/health",
+    operation_id = "get_health",
     tag = "master",
     responses(
         (status = 200, description = "They do", body = Health),

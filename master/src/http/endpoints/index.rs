@@ -33,6 +33,7 @@ struct Index {
 #[utoipa::path(
     get,
     path = "/",
+    operation_id = "get_index",
     tag = "master",
     responses((status = 200, description = "What there is", body = Index)),
 )]

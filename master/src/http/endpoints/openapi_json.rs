@@ -15,6 +15,7 @@ static DOCUMENT: LazyLock<String> =
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "get_openapi",
     tag = "master",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")),
 )]

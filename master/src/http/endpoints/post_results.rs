@@ -22,6 +22,7 @@ use crate::ingest::Saved;
 #[utoipa::path(
     post,
     path = "/results",
+    operation_id = "save_run",
     tag = "report",
     request_body = NewRun,
     responses(

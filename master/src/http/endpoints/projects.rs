@@ -13,6 +13,7 @@ use crate::queries::names::{self, ProjectName};
 #[utoipa::path(
     get,
     path = "/projects",
+    operation_id = "list_projects",
     tag = "read",
     responses(
         (status = 200, description = "Projects", body = Vec<ProjectSummary>),

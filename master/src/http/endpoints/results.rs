@@ -25,6 +25,7 @@ const COMMIT_BYTES_MIN: usize = 7;
 #[utoipa::path(
     get,
     path = "/results",
+    operation_id = "list_runs",
     tag = "read",
     params(RunsQuery),
     responses(

@@ -15,6 +15,7 @@ use crate::queries::runs;
 #[utoipa::path(
     get,
     path = "/results/{run_id}",
+    operation_id = "get_run",
     tag = "read",
     params(("run_id" = String, Path, description = "The worker's id of the run")),
     responses(

@@ -17,6 +17,7 @@ use crate::queries::trend::{self, TrendFilter};
 #[utoipa::path(
     get,
     path = "/trend",
+    operation_id = "get_trend",
     tag = "read",
     params(TrendQuery),
     responses(

@@ -13,6 +13,7 @@ use crate::queries::workers;
 #[utoipa::path(
     get,
     path = "/workers",
+    operation_id = "list_workers",
     tag = "read",
     responses(
         (status = 200, description = "Workers", body = Vec<WorkerSummary>),
