@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -157,15 +158,12 @@ def run_worker(
     master_url: str,
     folder: Path,
     *arguments: str,
-    python: str | Path | None = None,
+    python: str | Path = sys.executable,
     environment: dict[str, str] | None = None,
     timeout_s: float = 600,
 ) -> WorkerRun:
     """Runs pytest through the worker; output and errors come back as one text."""
-    command = [str(worker), "run"]
-    if python is not None:
-        command += ["--python", str(python)]
-    command += ["--", *arguments]
+    command = [str(worker), "run", "--python", str(python), "--", *arguments]
     variables = {
         **os.environ,
         "MASTER_URL": master_url,

@@ -40,7 +40,7 @@ pub(super) fn run(postgres_url: &str) -> Result<Tally> {
     let mut worker = Command::new(places::worker(Profile::Dev));
     environment.activate(&mut worker);
     worker
-        .args(["run", "--", "tests", "-p", "no:cacheprovider"])
+        .args(["run", "--", "tests", "-p", "no:cacheprovider", "-n", "2"])
         .current_dir(places::root())
         .env("MASTER_URL", &master.url)
         .env("PROJECT", PROJECT)
