@@ -23,6 +23,7 @@ struct Command {
         long,
         env = "MASTER_URL",
         default_value = MASTER_URL_USUAL,
+        hide_env_values = true,
         global = true
     )]
     master_url: String,
@@ -130,5 +131,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         <Command as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_is_as_committed() {
+        let mut command = <Command as clap::CommandFactory>::command();
+        let mut help = command.render_long_help().to_string();
+        for action in command.get_subcommands_mut() {
+            let name = action.get_name().to_owned();
+            help += &format!("\n=== {name}\n{}", action.render_long_help());
+        }
+        insta::assert_snapshot!(help);
     }
 }

@@ -60,84 +60,64 @@ pub(super) fn eyebrow(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Everything else about the run.
+/// Everything else about the run. What is not known is not there.
 pub(super) fn facts(run: &Run, now: DateTime<Utc>) -> Vec<Fact> {
     let when = run.started_at.unwrap_or(run.timestamp);
-    let dirty = if run.dirty == Some(true) {
-        "with local changes"
-    } else {
-        ""
-    };
-    let variant: Vec<String> = run
+    let id = untrusted::short_id;
+    let mut facts = vec![
+        fact("When", moment::absolute(when)).noted(moment::ago(when, now)),
+        fact("Duration", moment::duration(run.duration)),
+        fact("Worker", id(&run.worker_id, 120)),
+        fact("Commit", id(&run.commit, 64)).noted(if run.dirty == Some(true) {
+            "with local changes".to_owned()
+        } else {
+            String::new()
+        }),
+        fact("Python", id(&run.python, 80)),
+        fact("pytest", id(&run.pytest, 80)),
+        fact("Platform", id(&run.platform, 120)),
+        fact("Variant", variant(run)),
+        fact("Exit", exit(run)),
+    ];
+    facts.extend(run.ci.as_ref().map(|ci| Fact {
+        link: web_address(&ci.url),
+        ..fact(
+            "CI",
+            id(if ci.name.is_empty() { "job" } else { &ci.name }, 80),
+        )
+    }));
+    facts.push(fact("Run", id(&run.run_id, 200)));
+    facts.push(Fact {
+        wide: true,
+        ..fact("Command", untrusted::line(&run.command, 300))
+    });
+    facts.retain(|fact| !fact.value.is_empty());
+    facts
+}
+
+fn variant(run: &Run) -> String {
+    let labels: Vec<String> = run
         .variant
         .iter()
         .take(8)
         .map(|(label, value)| untrusted::short_id(&format!("{label}={value}"), 80))
         .collect();
-    let exit = match (&run.signal, run.exit_code) {
+    labels.join(", ")
+}
+
+fn exit(run: &Run) -> String {
+    match (&run.signal, run.exit_code) {
         (Some(signal), _) => untrusted::short_id(signal, 40),
         (None, Some(code)) => code.to_string(),
         (None, None) => String::new(),
-    };
-    let plain = [
-        ("When", moment::absolute(when), moment::ago(when, now)),
-        ("Duration", moment::duration(run.duration), String::new()),
-        (
-            "Worker",
-            untrusted::short_id(&run.worker_id, 120),
-            String::new(),
-        ),
-        (
-            "Commit",
-            untrusted::short_id(&run.commit, 64),
-            dirty.to_owned(),
-        ),
-        (
-            "Python",
-            untrusted::short_id(&run.python, 80),
-            String::new(),
-        ),
-        (
-            "pytest",
-            untrusted::short_id(&run.pytest, 80),
-            String::new(),
-        ),
-        (
-            "Platform",
-            untrusted::short_id(&run.platform, 120),
-            String::new(),
-        ),
-        ("Variant", variant.join(", "), String::new()),
-        ("Exit", exit, String::new()),
-    ];
-    let mut facts: Vec<Fact> = plain
-        .map(|(name, value, note)| Fact {
-            note,
-            ..fact(name, value)
-        })
-        .into();
-    if let Some(ci) = &run.ci {
-        let link = web_address(&ci.url);
-        let name = untrusted::short_id(&ci.name, 80);
-        facts.push(Fact {
-            name: "CI",
-            value: if name.is_empty() {
-                "job".to_owned()
-            } else {
-                name
-            },
-            link,
-            ..fact("CI", String::new())
-        });
     }
-    facts.push(fact("Run", untrusted::short_id(&run.run_id, 200)));
-    let command = untrusted::line(&run.command, 300);
-    facts.push(Fact {
-        wide: true,
-        ..fact("Command", command)
-    });
-    facts.retain(|fact| !fact.value.is_empty());
-    facts
+}
+
+impl Fact {
+    fn noted(mut self, note: String) -> Self {
+        self.note = note;
+        self
+    }
 }
 
 fn fact(name: &'static str, value: String) -> Fact {

@@ -31,9 +31,8 @@ pub(super) fn output<T: schemars::JsonSchema>() -> Arc<JsonObject> {
 /// Removes descriptions below a property.
 fn undescribe_inside(property: &mut Value) {
     for key in ["properties", "items"] {
-        let inner = match property.get_mut(key) {
-            Some(Value::Object(inner)) => inner,
-            _ => continue,
+        let Some(Value::Object(inner)) = property.get_mut(key) else {
+            continue;
         };
         if key == "properties" {
             for value in inner.values_mut() {
