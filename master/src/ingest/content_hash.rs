@@ -62,7 +62,7 @@ pub(super) fn of(run: &NormalRun, content: &Content<'_>) -> Hash16 {
     hashing.bytes(content.details);
     hashing.hash(content.layout);
     if let Some(columns) = content.columns {
-        columns.hash(&mut hashing.0);
+        columns.feed(&mut hashing.0);
     }
     hashing.number(content.failures.len() as i64);
     for failure in content.failures {

@@ -154,7 +154,7 @@ fn row(run: NormalRun, content_hash: Hash16) -> NewRunRow {
 
 fn layout_hash(columns: &Columns) -> Hash16 {
     let mut hasher = blake3::Hasher::new();
-    columns.layout.hash(&mut hasher);
+    columns.layout.feed(&mut hasher);
     Hash16::from(hasher.finalize())
 }
 

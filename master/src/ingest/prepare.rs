@@ -77,17 +77,7 @@ pub(super) fn prepare(run: NewRun, received_at: DateTime<Utc>) -> Result<Prepare
             .map(|item| Hash16::of(item.nodeid.as_bytes()))
             .collect(),
     };
-    let bad = match &run.cases {
-        Some(cases) => (0..cases.len())
-            .filter(|position| cases[*position].outcome.is_bad())
-            .collect(),
-        None => {
-            let mut seen = FxHashSet::default();
-            (0..hashes.len())
-                .filter(|position| seen.insert(hashes[*position]))
-                .collect::<Vec<_>>()
-        }
-    };
+    let bad = bad(&run, &hashes);
     let bad_tests = Tests::new(bad.iter().map(|position| hashes[*position]).collect());
     Ok(Prepared {
         run,
@@ -96,6 +86,18 @@ pub(super) fn prepare(run: NewRun, received_at: DateTime<Utc>) -> Result<Prepare
         bad,
         bad_tests,
     })
+}
+
+/// Positions of the tests that count as failed, each test once.
+fn bad(run: &NormalRun, hashes: &[Hash16]) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..hashes.len()).collect();
+    if let Some(cases) = &run.cases {
+        positions.retain(|position| cases[*position].outcome.is_bad());
+    } else {
+        let mut seen = FxHashSet::default();
+        positions.retain(|position| seen.insert(hashes[*position]));
+    }
+    positions
 }
 
 /// Refuses a run that has a test twice, naming the second one.

@@ -114,13 +114,11 @@ mod tests {
         (verdict.status, verdict.complete, contradicted)
     }
 
-    fn cases(outcomes: &[Outcome]) -> Option<Vec<NewCase>> {
+    fn cases(outcomes: &[Outcome]) -> Vec<NewCase> {
         let named = outcomes.iter().enumerate();
-        Some(
-            named
-                .map(|(n, o)| NewCase::new(format!("t.py::{n}"), *o))
-                .collect(),
-        )
+        named
+            .map(|(n, o)| NewCase::new(format!("t.py::{n}"), *o))
+            .collect()
     }
 
     #[test]
@@ -152,7 +150,7 @@ mod tests {
         ] {
             let verdict = judged(|r| {
                 r.status = Some(RunStatus::Passed);
-                r.cases = cases(&[Outcome::Passed, bad]);
+                r.cases = Some(cases(&[Outcome::Passed, bad]));
             });
             assert_eq!(verdict, (RunStatus::Failed, true, true), "{bad}");
         }
@@ -163,18 +161,18 @@ mod tests {
         let unfinished = judged(|r| {
             r.status = Some(RunStatus::Passed);
             r.finished = false;
-            r.cases = cases(&[Outcome::Passed]);
+            r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(unfinished, (RunStatus::Crashed, false, true));
         let missing = judged(|r| {
             r.status = Some(RunStatus::Passed);
             r.collected = Some(2);
-            r.cases = cases(&[Outcome::Passed]);
+            r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(missing, (RunStatus::Interrupted, false, true));
         let incomplete = judged(|r| {
             r.complete = Some(false);
-            r.cases = cases(&[Outcome::Passed]);
+            r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(incomplete, (RunStatus::Interrupted, false, false));
     }
@@ -183,7 +181,7 @@ mod tests {
     fn any_other_claim_stands() {
         let verdict = judged(|r| {
             r.status = Some(RunStatus::Lost);
-            r.cases = cases(&[Outcome::Passed]);
+            r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(verdict, (RunStatus::Lost, true, false));
     }
@@ -193,7 +191,7 @@ mod tests {
         let verdict = judged(|r| {
             r.status = Some(RunStatus::Passed);
             r.exit_code = Some(1);
-            r.cases = cases(&[Outcome::Passed]);
+            r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(verdict, (RunStatus::Failed, true, true));
     }

@@ -43,8 +43,8 @@ impl StoreError {
     /// or gone.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(error) => is_transient(error),
-            Self::Migrations(sqlx::migrate::MigrateError::Execute(error)) => is_transient(error),
+            Self::Database(error)
+            | Self::Migrations(sqlx::migrate::MigrateError::Execute(error)) => is_transient(error),
             Self::Batch(error) => error.is_transient(),
             Self::Closed => true,
             _ => false,
@@ -61,7 +61,7 @@ impl StoreError {
         }
     }
 
-    pub(crate) fn damaged(what: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn damaged(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Damaged {
             what: what.into(),
             reason: reason.to_string(),

@@ -1,5 +1,7 @@
 //! Table `runs`: what lists of runs need, one short row a run.
 
+use std::fmt::Write;
+
 use super::engine::{Transacting, on_connection, on_read};
 use super::hash::Hash16;
 use super::{Store, StoreError, many};
@@ -151,12 +153,10 @@ impl Conditions {
     fn statement(&self) -> String {
         let mut text = String::from(SELECT);
         for (index, (left, _)) in self.0.iter().enumerate() {
-            text.push_str(&format!("{left} ${} and ", index + 1));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{left} ${} and ", index + 1);
         }
-        text.push_str(&format!(
-            "id > 0 order by id desc limit ${}",
-            self.0.len() + 1
-        ));
+        let _ = write!(text, "id > 0 order by id desc limit ${}", self.0.len() + 1);
         text
     }
 }

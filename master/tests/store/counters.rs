@@ -109,8 +109,8 @@ async fn a_trend_is_oldest_first_and_ends_with_the_newest(db: &Database) {
     for number in 0..10u64 {
         let mut run = make::run(&format!("r{number}"));
         run.passed = number;
-        run.project = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
-        run.branch = if number < 5 { "main" } else { "dev" }.to_owned();
+        run.project = String::from(if number % 2 == 0 { "even" } else { "odd" });
+        run.branch = String::from(if number < 5 { "main" } else { "dev" });
         opened.save(run).await;
     }
     let filter = TrendFilter {

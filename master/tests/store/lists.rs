@@ -22,7 +22,7 @@ async fn every_filter_filters(db: &Database) {
         run.timestamp = day(number);
         run.worker_id = format!("w{}", number % 2);
         run.project = format!("p{}", number % 3);
-        run.branch = if number == 4 { "dev" } else { "main" }.to_owned();
+        run.branch = String::from(if number == 4 { "dev" } else { "main" });
         run.commit = format!("{number}abcdef0123");
         run.failed = u64::from(number == 2);
         opened.save(run).await;

@@ -1,6 +1,12 @@
 //! The store's one suite, run on both engines: SQLite in a folder of its own, PostgreSQL on the server
 //! that `TEST_POSTGRES_URL` names, each test in a database of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 #[macro_use]
 mod engines;
 mod make;

@@ -58,7 +58,7 @@ async fn weird_texts_come_back_as_they_were(db: &Database) {
         let run_id = format!("r{number}");
         let nodeid = format!("t.py::test[{}]", weird.replace('\0', ""));
         let mut case = make::failed(&nodeid, weird);
-        case.failures[0].phase = weird.to_owned();
+        weird.clone_into(&mut case.failures[0].phase);
         case.failures[0].context = Some(weird.to_owned());
         opened.save(make::run_of(&run_id, vec![case.clone()])).await;
         let found = queries::case::get(&opened.store, &run_id, &nodeid)
@@ -72,9 +72,8 @@ async fn weird_texts_come_back_as_they_were(db: &Database) {
             (case.message, Some(case.failures))
         );
 
-        let contract = make::contract_run(&format!("c{number}"), &[&nodeid]);
-        let mut contract = contract;
-        contract.failures[0].message = weird.to_owned();
+        let mut contract = make::contract_run(&format!("c{number}"), &[&nodeid]);
+        weird.clone_into(&mut contract.failures[0].message);
         opened.save(contract.clone()).await;
         let stored = queries::runs::get(&opened.store, &contract.run_id)
             .await

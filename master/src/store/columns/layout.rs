@@ -130,8 +130,8 @@ impl Layout {
             .filter(|item| *item.1 >= file::NAMED)
             .map(|item| item.0 as u32)
             .collect();
-        let names = sections.get(tag::FILE_NAMES).unwrap_or_default();
-        let (file_names, of_named) = sparse::texts(names, named.len())?;
+        let texts = sections.get(tag::FILE_NAMES).unwrap_or_default();
+        let (file_names, of_named) = sparse::texts(texts, named.len())?;
         let (marker_lists, markers) = decode_markers(sections)?;
         Ok(Self {
             tests: decode_ids(sections)?,

@@ -45,7 +45,7 @@ impl Sections {
     }
 
     /// Feeds the content to a hash: the same items give the same hash, however they are packed.
-    pub fn hash(&self, hasher: &mut blake3::Hasher) {
+    pub fn feed(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&[VERSION]);
         hasher.update(&(self.items as u64).to_le_bytes());
         for (tag, bytes) in &self.sections {
