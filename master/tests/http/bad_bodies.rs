@@ -100,6 +100,13 @@ async fn json_that_breaks_a_rule_is_a_422_that_names_the_field() {
             .await;
         assert_eq!(answer.problem(422, "invalid_field"), field, "{rest}");
     }
+    app.is_empty_and_healthy().await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_run_needs_is_asked_for_by_name() {
+    let app = App::start().await;
     for (body, field) in [
         (json!({"worker_id": "w"}), "run_id"),
         (json!({"run_id": "r"}), "worker_id"),

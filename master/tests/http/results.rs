@@ -11,7 +11,7 @@ async fn with_runs() -> App {
             "run_id": format!("r{number}"), "worker_id": format!("w{}", number % 2),
             "project": if number < 3 { "p" } else { "q" }, "branch": if number == 0 { "dev" } else { "main" },
             "commit": format!("{number}123456789abcdef"), "timestamp": format!("2026-11-2{number}T12:00:00Z"),
-            "passed": 1, "total": 1, "failed": if number == 4 { 1 } else { 0 },
+            "passed": 1, "total": 1, "failed": u8::from(number == 4),
         }))
         .await;
     }
