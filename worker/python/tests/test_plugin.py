@@ -102,7 +102,7 @@ def test_tests_that_replace_clocks_json_and_os_are_reported_truly(tmp_path: Path
             os.write = os.getpid = os.close = select.poll = bad
         def test_b(): assert 0
     """
-    session = run(tmp_path, {"test_a.py": text}, "-p", "no:terminal")
+    session = run(tmp_path, {"test_a.py": text})
     assert session.one("report")["message"].startswith("assert 0")
     assert all(at > 1_700_000_000 for _, at in session.all("start"))
     assert session.one("finish")["exit_status"] == 1

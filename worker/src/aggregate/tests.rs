@@ -283,7 +283,7 @@ fn a_flood_of_huge_failures_still_fits_into_one_body() {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let number = prop_oneof![0u32..6, Just(u32::MAX), Just(499_999)];
+    let number = prop_oneof![0u32..6, Just(u32::MAX), Just(9_999)];
     let time = prop_oneof![
         Just(1.0e9),
         Just(f64::NAN),
