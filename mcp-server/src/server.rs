@@ -11,7 +11,7 @@ use rmcp::model::{
     ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
     ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, ServerInitializeError};
 use rmcp::{ServerHandler, ServiceExt};
 
 use crate::ask::{self, AskError, Filter};
@@ -45,9 +45,14 @@ impl ReportServer {
 
 /// Serves one client over standard input and output until it hangs up.
 pub async fn serve_stdio(master: Master) -> anyhow::Result<()> {
-    let service = ReportServer::new(master)
+    let started = ReportServer::new(master)
         .serve(rmcp::transport::stdio())
-        .await?;
+        .await;
+    let service = match started {
+        // A client that hangs up before it said anything wanted nothing.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        other => other?,
+    };
     service.waiting().await?;
     Ok(())
 }
