@@ -44,7 +44,8 @@ create index runs_by_worker on runs (worker_id, id);
 create index runs_by_status on runs (status, id);
 create index runs_by_project_branch on runs (project, branch, id);
 create index runs_by_project_worker on runs (project, worker_id, id);
-create index runs_by_commit on runs (commit_id) where commit_id <> '';
+create index runs_by_project_status on runs (project, status, id);
+create index runs_by_commit on runs (commit_id);
 create index runs_by_timestamp on runs (timestamp_us);
 
 -- Which tests a run had and where they are defined; shared by all runs of the same tests.

@@ -43,8 +43,6 @@ pub async fn list(store: &Store, filter: &RunsFilter) -> Result<Vec<RunSummary>,
     let commit = filter.commit.as_deref();
     conditions.text("commit_id >=", commit);
     conditions.text("commit_id <", commit.map(behind_prefix).as_deref());
-    // Only said so that the index on commits, which leaves out empty ones, can be used.
-    conditions.text("commit_id <>", commit.map(|_| ""));
     conditions.number(
         "timestamp_us >=",
         filter.since.map(|moment| moment.timestamp_micros()),

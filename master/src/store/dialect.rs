@@ -60,12 +60,15 @@ pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
         .disable_statement_logging();
     let write = SqlitePoolOptions::new()
         .max_connections(1)
+        .test_before_acquire(false)
         .acquire_timeout(3 * WAIT)
         .connect_with(options.clone())
         .await?;
     SQLITE_MIGRATIONS.run(&write).await?;
+    // A connection to a file cannot be lost, so it need not be tried before each use.
     let read = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
+        .test_before_acquire(false)
         .acquire_timeout(WAIT)
         .connect_with(options.pragma("query_only", "1"))
         .await?;

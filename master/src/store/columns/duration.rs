@@ -18,6 +18,9 @@ const MANTISSAS: u64 = 900;
 /// Beyond this decade no duration that [`shared::limits`] lets through can lie.
 const DECADE_MAX: u64 = 14;
 
+/// The last code of the last decade.
+const LARGEST: u64 = LINEAR + MANTISSAS * (DECADE_MAX + 1) - 1;
+
 /// A duration, quantised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationCode(pub(super) u16);
@@ -34,18 +37,17 @@ impl DurationCode {
         }
         let decade = u64::from(units.ilog10()).saturating_sub(3);
         if decade > DECADE_MAX {
-            return Self((LINEAR + MANTISSAS * (DECADE_MAX + 1) - 1) as u16);
+            return Self(LARGEST as u16);
         }
         let step = 10u64.pow(decade as u32 + 1);
         // A mantissa that rounds up to 1000 is the first code of the next decade all by itself.
         let mantissa = (units + step / 2) / step;
-        Self((LINEAR + MANTISSAS * decade + mantissa - 100) as u16)
+        Self((LINEAR + MANTISSAS * decade + mantissa - 100).min(LARGEST) as u16)
     }
 
     /// Reads a stored code.
     pub(super) fn from_stored(code: u16) -> Result<Self, ColumnsError> {
-        let above = u64::from(code).saturating_sub(LINEAR);
-        if above / MANTISSAS > DECADE_MAX + 1 {
+        if u64::from(code) > LARGEST {
             return Err(ColumnsError::Impossible("duration"));
         }
         Ok(Self(code))
