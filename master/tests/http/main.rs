@@ -20,6 +20,7 @@ mod failure_stats;
 mod golden;
 mod health;
 mod hosts;
+mod nonsense;
 mod post_results;
 mod projects;
 mod requests;

@@ -4,10 +4,10 @@
 /// it keeps every other program that will ever read the same body out of trouble.
 pub(super) fn exceeds(json: &[u8], depth_max: usize) -> bool {
     let mut depth = 0_usize;
-    let mut position = 0;
-    while let Some(byte) = json.get(position) {
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
         match byte {
-            b'"' => position = end_of_string(json, position + 1),
+            b'"' => skip_string(&mut bytes),
             b'[' | b'{' => {
                 depth += 1;
                 if depth > depth_max {
@@ -17,18 +17,17 @@ pub(super) fn exceeds(json: &[u8], depth_max: usize) -> bool {
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        position += 1;
     }
     false
 }
 
-/// Position of the quote that ends the string which starts at `position`.
-fn end_of_string(json: &[u8], mut position: usize) -> usize {
+/// Moves behind the quote that ends a string.
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     loop {
-        match json.get(position) {
-            Some(b'\\') => position += 2,
-            Some(b'"') | None => return position,
-            Some(_) => position += 1,
+        match bytes.next() {
+            Some(b'\\') => drop(bytes.next()),
+            Some(b'"') | None => return,
+            Some(_) => {}
         }
     }
 }
