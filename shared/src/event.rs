@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn tests_are_announced_as_rows() {
-        let line = r#"{"tests":{"first":0,"tests":[["t.py::a","t.py",3,["slow"]],["t.py::b","",0,[]]]}}"#;
+        let line =
+            r#"{"tests":{"first":0,"tests":[["t.py::a","t.py",3,["slow"]],["t.py::b","",0,[]]]}}"#;
         let Event::Tests(tests) = serde_json::from_str(line).unwrap() else {
             panic!("not an announcement");
         };
