@@ -40,7 +40,9 @@ pub(super) fn run(postgres_url: &str) -> Result<Tally> {
     let mut worker = Command::new(places::worker(Profile::Dev));
     environment.activate(&mut worker);
     worker
-        .args(["run", "--", "tests", "-p", "no:cacheprovider", "-n", "2"])
+        .args(["run", "--", "tests", "-p", "no:cacheprovider"])
+        // The real suites take as long as all the rest; a file's tests share what they install.
+        .args(["-n", "2", "--dist", "loadfile"])
         .current_dir(places::root())
         .env("MASTER_URL", &master.url)
         .env("PROJECT", PROJECT)

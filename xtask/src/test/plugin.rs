@@ -11,6 +11,9 @@ use crate::{console, places};
 const PYTESTS: [(&str, std::ops::RangeInclusive<u32>); 3] =
     [("7.4.4", 8..=13), ("8.3.5", 8..=14), ("9.2.0", 10..=14)];
 
+/// Plugins whose sessions the tests look into.
+const BESIDE: [&str; 2] = ["pytest-xdist", "pytest-rerunfailures"];
+
 /// Runs the plugin's tests once for each pair.
 pub(super) fn run() -> Result<Tally> {
     let pythons = python::all();
@@ -36,7 +39,9 @@ pub(super) fn run() -> Result<Tally> {
 fn pair(python: &Python, pytest: &str) -> Result<Tally> {
     console::heading(format_args!("Python {}, pytest {pytest}", python.version));
     let name = format!("python3.{}-pytest{pytest}", python.minor);
-    let environment = Environment::with(python, &name, &[format!("pytest=={pytest}")])?;
+    let mut packages = vec![format!("pytest=={pytest}")];
+    packages.extend(BESIDE.map(str::to_owned));
+    let environment = Environment::with(python, &name, &packages)?;
     let mut command = environment.command();
     command
         .args([
