@@ -4,9 +4,9 @@
 
 use std::fmt::Write;
 
-/// Most placeholders in one statement. SQLite takes 32,766, PostgreSQL 65,535; beyond some hundred
-/// rows larger statements are not faster.
-const PLACEHOLDERS_MAX: usize = 2_048;
+/// Most placeholders in one statement. SQLite looks each one up among all of them, so what a value
+/// costs grows with their number; below some hundred, the call itself costs more.
+const PLACEHOLDERS_MAX: usize = 512;
 
 /// Cuts rows of `width` values into pieces whose lengths are powers of two.
 pub(super) fn chunks<T>(rows: &[T], width: usize) -> impl Iterator<Item = &[T]> {
