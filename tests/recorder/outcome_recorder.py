@@ -24,6 +24,11 @@ class Recorder:
         self.write = os.write
 
     def pytest_runtest_logreport(self, report):
-        status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
-        line = self.dumps([report.nodeid, report.when, status[0]])
+        if type(report).__name__.lower() == "subtestreport":
+            # pytest gives those that passed a category only when it is very quiet or talkative.
+            category = "subtests " + report.outcome
+        else:
+            status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+            category = status[0]
+        line = self.dumps([report.nodeid, report.when, category])
         self.write(self.file, line.encode("utf-8") + b"\n")
