@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use shared::outcome::Outcome;
 use shared::run::NewRun;
 use shared::status::RunStatus;
 
+use crate::aggregate::Summary;
 use crate::uploader::{Delivered, UploadError};
 
 /// Says a line on standard error, where no program takes it for pytest's own.
@@ -18,41 +18,27 @@ pub fn say(text: &str) {
 
 /// What the run counts, in pytest's order and words.
 pub fn counts(run: &NewRun) -> String {
-    let mut counted = [0u64; Outcome::ALL.len()];
-    for case in run.cases.iter().flatten() {
-        match &case.outcomes {
-            Some(outcomes) => {
-                for outcome in outcomes {
-                    counted[*outcome as usize] += 1;
-                }
-                if matches!(case.outcome, Outcome::Crashed | Outcome::Timeout)
-                    && !outcomes.contains(&case.outcome)
-                {
-                    counted[case.outcome as usize] += 1;
-                }
-            }
-            None => counted[case.outcome as usize] += 1,
-        }
-    }
-    counted[Outcome::Error as usize] += run.collection_errors;
-    counted[Outcome::Skipped as usize] += run.collection_skips;
+    let summary = Summary::of_run(run);
     let said: Vec<String> = [
-        (Outcome::Crashed, "crashed"),
-        (Outcome::Timeout, "timed out"),
-        (Outcome::Failed, "failed"),
-        (Outcome::Passed, "passed"),
-        (Outcome::Skipped, "skipped"),
-        (Outcome::Xfailed, "xfailed"),
-        (Outcome::Xpassed, "xpassed"),
-        (Outcome::Error, "error"),
-        (Outcome::Rerun, "rerun"),
+        (summary.crashed, "crashed"),
+        (summary.timeout, "timed out"),
+        (summary.failed, "failed"),
+        (summary.subtests_failed, "subtests failed"),
+        (summary.passed, "passed"),
+        (summary.subtests_passed, "subtests passed"),
+        (summary.skipped, "skipped"),
+        (summary.subtests_skipped, "subtests skipped"),
+        (summary.xfailed, "xfailed"),
+        (summary.xpassed, "xpassed"),
+        (summary.error, "error"),
+        (summary.rerun, "rerun"),
     ]
     .into_iter()
-    .map(|(outcome, word)| (counted[outcome as usize], word))
     .filter(|(count, _)| *count > 0)
-    .map(|(count, word)| match (count, word) {
+    .map(|(count, words)| match (count, words) {
         (2.., "error") => format!("{count} errors"),
-        _ => format!("{count} {word}"),
+        (1, words) => format!("1 {}", words.replace("subtests", "subtest")),
+        _ => format!("{count} {words}"),
     })
     .collect();
     if said.is_empty() {
@@ -114,6 +100,7 @@ pub fn closing_line(
 mod tests {
     use super::*;
     use shared::case::NewCase;
+    use shared::outcome::Outcome;
 
     fn run(outcomes: &[Outcome]) -> NewRun {
         let cases = outcomes.iter().map(|outcome| NewCase::new("t", *outcome));

@@ -85,6 +85,7 @@ fn found(
     if run
         .exit_code
         .is_some_and(|code| code != 0 && code != EXIT_NO_TESTS)
+        && !is_explained(run)
     {
         return Some((RunStatus::Failed, "its exit code says otherwise"));
     }
@@ -92,6 +93,13 @@ fn found(
         return Some((RunStatus::NoTests, "it has no tests"));
     }
     None
+}
+
+/// Whether the run says why its exit code is bad although its tests were good: a hook that raised
+/// at the very end changes the exit code, not what the tests did.
+fn is_explained(run: &NewRun) -> bool {
+    let mut kinds = run.problems.iter().map(|problem| problem.kind);
+    kinds.any(|kind| kind == ProblemKind::InternalError)
 }
 
 /// pytest's exit code for a session in which no test ran.
@@ -194,5 +202,20 @@ mod tests {
             r.cases = Some(cases(&[Outcome::Passed]));
         });
         assert_eq!(verdict, (RunStatus::Failed, true, true));
+    }
+
+    #[test]
+    fn a_hook_that_raised_after_good_tests_explains_the_exit_code() {
+        let verdict = judged(|r| {
+            r.status = Some(RunStatus::Passed);
+            r.exit_code = Some(1);
+            r.cases = Some(cases(&[Outcome::Passed]));
+            r.problems.push(Problem {
+                kind: ProblemKind::InternalError,
+                place: String::new(),
+                text: "the session's end raised".to_owned(),
+            });
+        });
+        assert_eq!(verdict, (RunStatus::Passed, true, false));
     }
 }
