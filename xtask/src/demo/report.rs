@@ -24,6 +24,9 @@ pub(super) fn write(stage: &Stage) -> Result<()> {
     if !html.contains("</html>") {
         bail!("{} is not a whole page", file.display());
     }
-    step.done(format!("{} bytes of HTML, self-contained", html.len()));
+    step.done(format!(
+        "{} KiB of HTML in one file",
+        html.len().div_ceil(1024)
+    ));
     Ok(())
 }

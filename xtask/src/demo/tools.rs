@@ -48,10 +48,10 @@ pub(super) fn ask(stage: &Stage) -> Result<()> {
         let asked = Instant::now();
         let answer = client.call(tool, &arguments)?;
         lines.push(format!(
-            "{tool:<19}{:>9} in {:<7} {}",
+            "{tool:<19}{:>9} in {:<8} {}",
             size(answer.to_string().len()),
             console::seconds(asked.elapsed()),
-            first_words(&answer),
+            gist(&answer),
         ));
     }
     let version = client.protocol_version.clone();
@@ -65,10 +65,20 @@ fn size(bytes: usize) -> String {
     format!("{:.1} KiB", bytes as f64 / 1024.0)
 }
 
-/// The beginning of what a model would read.
-fn first_words(answer: &Value) -> String {
+/// What the answer holds: how many of what, or else the beginning of what a model reads.
+fn gist(answer: &Value) -> String {
     const LENGTH: usize = 60;
+    let lists = answer["structuredContent"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let mut counted = lists.filter_map(|(key, value)| Some((key, value.as_array()?.len())));
     let text = answer["content"][0]["text"].as_str().unwrap_or_default();
+    if text.starts_with('{')
+        && let Some((key, length)) = counted.next()
+    {
+        return format!("{length} {}", key.replace('_', " "));
+    }
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LENGTH {
         return line;
