@@ -20,9 +20,7 @@ TOO_WIDE = """() => [...document.querySelectorAll('body *')].filter(element => {
 
 
 def look(browser: Browser, page_path: Path, width: int, scheme: Any) -> dict[str, Any]:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme
-    )
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(f"console: {message.text}"))

@@ -1,4 +1,4 @@
-"""The report in real Chromium: nothing overflows, nothing complains, nothing from a test executes."""
+"""The report in real Chromium: nothing overflows, nothing complains, no test text executes."""
 
 from __future__ import annotations
 
