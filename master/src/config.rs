@@ -161,14 +161,27 @@ fn origin(text: &str) -> anyhow::Result<HeaderValue> {
     HeaderValue::from_str(&normal).map_err(|_| wrong())
 }
 
+/// A URL that cannot be parsed is hidden up to its host, because nobody knows what is in it. A
+/// password may also be a parameter.
 fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("***"));
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
+    if url.starts_with("sqlite:") {
+        return url.to_owned();
     }
+    let Ok(mut parsed) = url::Url::parse(url) else {
+        let shown = url.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
+        let shown = shown.as_deref().unwrap_or(url);
+        return shown.split('?').next().unwrap_or_default().to_owned();
+    };
+    if parsed.password().is_some() {
+        let _ = parsed.set_password(Some("***"));
+    }
+    if parsed
+        .query()
+        .is_some_and(|query| query.contains("password"))
+    {
+        parsed.set_query(Some("***"));
+    }
+    parsed.to_string()
 }
 
 #[cfg(test)]
@@ -210,6 +223,16 @@ mod tests {
         let shown = without_password("postgres://me:secret@db.example.org/results");
         assert_eq!(shown, "postgres://me:***@db.example.org/results");
         assert_eq!(without_password("sqlite:///a/b.db"), "sqlite:///a/b.db");
+        for url in [
+            "postgres://me:secret@db.example.org:port/results",
+            "postgres://me:se@cret@db.example.org:port/results",
+            "postgres://db.example.org/results?password=secret",
+            "postgres://db.example.org:port/results?password=secret",
+        ] {
+            let shown = without_password(url);
+            assert!(!shown.contains("cret"), "{shown}");
+            assert!(shown.contains("db.example.org"), "{shown}");
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::StoreError;
 use super::engine::Pools;
@@ -20,6 +20,10 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// How long a connection waits for another process's lock, or for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// How long the first connection to a server may take. A pool would try again and again in silence,
+/// and whoever starts a master wants to know.
+const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 
 /// Readers at a time.
 const READERS_MAX: u32 = 8;
@@ -84,6 +88,7 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .application_name("pytest-platform-master")
         .statement_cache_capacity(300)
         .disable_statement_logging();
+    try_postgres(&options).await?;
     let write = PgPoolOptions::new()
         .max_connections(POSTGRES_WRITERS_MAX)
         .acquire_timeout(WAIT)
@@ -96,4 +101,29 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .connect_with(options)
         .await?;
     Ok(Pools::Postgres { write, read })
+}
+
+/// Connects once, so that a server that is not there is named soon.
+async fn try_postgres(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let unreachable = |reason: String| StoreError::Unreachable {
+        server: match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        },
+        reason,
+    };
+    let connection =
+        tokio::time::timeout(FIRST_CONNECTION, PgConnection::connect_with(options)).await;
+    match connection {
+        Err(_) => {
+            let seconds = FIRST_CONNECTION.as_secs();
+            Err(unreachable(format!("no answer within {seconds} s")))
+        }
+        Ok(Err(error)) => Err(unreachable(error.to_string())),
+        Ok(Ok(connection)) => {
+            // What becomes of this connection does not matter: the pools open their own.
+            let _ = connection.close().await;
+            Ok(())
+        }
+    }
 }

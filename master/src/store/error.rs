@@ -16,6 +16,14 @@ pub enum StoreError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The database server cannot be reached, or lets nobody in.
+    #[error("no connection to PostgreSQL at {server}: {reason}")]
+    Unreachable {
+        /// Host and port, or the socket.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something that was stored cannot be read back.
     #[error("stored {what} cannot be read: {reason}")]
     Damaged {
@@ -46,7 +54,7 @@ impl StoreError {
             Self::Database(error)
             | Self::Migrations(sqlx::migrate::MigrateError::Execute(error)) => is_transient(error),
             Self::Batch(error) => error.is_transient(),
-            Self::Closed => true,
+            Self::Closed | Self::Unreachable { .. } => true,
             _ => false,
         }
     }

@@ -161,6 +161,28 @@ fn what_cannot_work_is_said_in_one_line_that_names_it() {
 }
 
 #[test]
+fn a_postgresql_that_is_not_there_is_named_within_seconds() {
+    // One that refuses, and one that takes the connection and never says a word.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().to_string();
+    for (server, seconds_max) in [("127.0.0.1:1", 3), (&*silent, 8)] {
+        let url = format!("postgres://u:secret@{server}/x");
+        let begun = Instant::now();
+        let message = refused(&mut master(&[
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &url,
+        ]));
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(seconds_max), "{waited:?}");
+        let expected = format!("no connection to PostgreSQL at {server}");
+        assert!(message.contains(&expected), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+    }
+}
+
+#[test]
 fn it_knows_its_version() {
     let output = master(&["--version"])
         .stdout(Stdio::piped())
