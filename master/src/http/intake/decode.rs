@@ -134,16 +134,33 @@ mod tests {
         ] {
             assert_eq!(refused(json).0, 400, "{json}");
         }
+        assert_eq!(refused("NaN").0, 400);
+        assert_eq!(refused(r#"{"project": "NaN", x}"#).0, 400);
+        let text = parse(b"{\"run_id\": \"\xff\"}").expect_err("it was taken");
+        assert_eq!(text.problem("").status, 400);
+    }
+
+    #[test]
+    fn python_s_unreal_numbers_are_explained_with_their_field() {
         for number in ["NaN", "Infinity", "-Infinity"] {
-            let json = format!(r#"{{"run_id": "r", "worker_id": "w", "duration": {number}}}"#);
-            let (status, _, detail) = refused(&json);
-            assert_eq!(status, 400);
-            assert!(
-                detail.contains("leave the field out") && detail.contains("duration"),
-                "{detail}"
-            );
+            for (rest, expected) in [
+                (format!(r#""duration": {number}"#), "duration"),
+                (format!(r#""pass_rate":{number}, "passed": 1"#), "pass_rate"),
+                (
+                    format!(
+                        "\"cases\": [{{\"nodeid\": \"a\", \"outcome\": \"passed\",\n \"call\": {number}}}]"
+                    ),
+                    "cases[0].call",
+                ),
+                (format!(r#""unknown": {number}"#), "unknown"),
+            ] {
+                let json = format!(r#"{{"run_id": "r", "worker_id": "w", {rest}}}"#);
+                let (status, field, detail) = refused(&json);
+                assert_eq!(status, 422, "{json}: {detail}");
+                assert_eq!(field.as_deref(), Some(expected), "{json}");
+                assert!(detail.contains("leave the field out"), "{detail}");
+            }
         }
-        assert!(parse(b"{\"run_id\": \"\xff\"}").is_err());
     }
 
     #[test]

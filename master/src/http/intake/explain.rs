@@ -10,7 +10,7 @@ pub(super) fn explain(json: &str) -> ApiError {
     let mut from = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, NewRun>(&mut from) {
         Ok(_) => match from.end() {
-            Err(error) => not_json(json, None, &error),
+            Err(error) => not_json(None, &error),
             Ok(()) => ApiError::internal("a body could be read the second time only"),
         },
         Err(error) => {
@@ -19,10 +19,11 @@ pub(super) fn explain(json: &str) -> ApiError {
             let error = error.into_inner();
             // A number such as 1e999 is JSON, only too large.
             let is_number = error.to_string().starts_with("number out of range");
-            match error.classify() {
-                Category::Data => wrong(field, &error),
-                Category::Syntax if is_number => wrong(field, &error),
-                _ => not_json(json, field, &error),
+            match (error.classify(), number_that_json_lacks(json, &error)) {
+                (Category::Data, _) => wrong(field, &error),
+                (Category::Syntax, _) if is_number => wrong(field, &error),
+                (Category::Syntax, Some(number)) if field.is_some() => unreal(field, number),
+                _ => not_json(field, &error),
             }
         }
     }
@@ -41,13 +42,10 @@ fn wrong(field: Option<String>, error: &serde_json::Error) -> ApiError {
     ApiError::invalid_field(field, detail)
 }
 
-fn not_json(json: &str, field: Option<String>, error: &serde_json::Error) -> ApiError {
+fn not_json(field: Option<String>, error: &serde_json::Error) -> ApiError {
     let mut detail = format!("the body is not JSON: {error}");
     if let Some(field) = field {
         detail = format!("{detail}, in {field}");
-    }
-    if let Some(name) = number_that_json_lacks(json, error) {
-        detail = format!("{detail} (JSON has no {name}; leave the field out)");
     }
     ApiError::malformed("invalid_json", detail)
 }
@@ -62,12 +60,20 @@ fn named(text: &str) -> Option<&str> {
     Some(name)
 }
 
-/// Python's `json.dumps` writes `NaN` and `Infinity` unless told not to.
+/// Python's `json.dumps` writes `NaN` and `Infinity` unless told not to. Such a body is no JSON, but
+/// its writer needs to know the field, like that of any other wrong value.
+fn unreal(field: Option<String>, number: &str) -> ApiError {
+    let name = field.as_deref().unwrap_or_default();
+    let detail = format!("{name}: JSON has no {number}; leave the field out");
+    ApiError::invalid_field(field, detail)
+}
+
+/// The parser stops at the first letter, or one or two bytes before it.
 fn number_that_json_lacks(json: &str, error: &serde_json::Error) -> Option<&'static str> {
     let line = json.split('\n').nth(error.line().checked_sub(1)?)?;
-    let from = line.floor_char_boundary(error.column().saturating_sub(2));
-    let rest = line[from..].trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    let near = error.column().saturating_sub(2)..=error.column();
+    let near: Vec<&str> = near.filter_map(|from| line.get(from..)).collect();
     ["NaN", "Infinity"]
         .into_iter()
-        .find(|name| rest.starts_with(name))
+        .find(|number| near.iter().any(|rest| rest.starts_with(number)))
 }
