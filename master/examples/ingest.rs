@@ -12,9 +12,6 @@ use shared::case::NewCase;
 use shared::outcome::Outcome;
 use shared::run::NewRun;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Runs that are inside at a time.
 const CONCURRENCY: usize = 8;
 
