@@ -74,17 +74,21 @@ pub struct FailureStatsQuery {
     pub limit: Option<u32>,
 }
 
-/// Parameters of `GET /results/{run_id}/cases`, in the stored order of the tests.
+/// Parameters of `GET /results/{run_id}/cases`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct CasesQuery {
-    /// Only cases with this outcome.
+    /// Only cases with this outcome; `rerun` means those that were tried again, whatever came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Only cases whose nodeid contains this text, letters compared without case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// `stored` (the default): the stored order of the tests. `slowest`: the longest duration first,
+    /// tests without one last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
     /// At most this many, 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]

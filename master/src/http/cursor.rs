@@ -14,6 +14,8 @@ pub(super) enum List {
     Runs,
     /// `GET /results/{run_id}/cases`: the cursor is a position.
     Cases,
+    /// The same, slowest first: the cursor is the position of the last case shown.
+    SlowestCases,
 }
 
 impl List {
@@ -22,6 +24,7 @@ impl List {
         match self {
             Self::Runs => "1r",
             Self::Cases => "1c",
+            Self::SlowestCases => "1s",
         }
     }
 
@@ -46,7 +49,7 @@ impl List {
             return Ok(None);
         };
         self.read(&cursor).map(Some).ok_or_else(|| {
-            let detail = "cursor: not one of this list; take it unchanged out of a Link header";
+            let detail = "cursor: not one of this list in this order; take it unchanged out of a Link header";
             ApiError::invalid_parameter("cursor", detail)
         })
     }
@@ -72,6 +75,7 @@ mod tests {
             let cursor = List::Runs.write(position);
             assert_eq!(List::Runs.read(&cursor), Some(position));
             assert_eq!(List::Cases.read(&cursor), None);
+            assert_eq!(List::SlowestCases.read(&List::Cases.write(position)), None);
         }
         for nonsense in ["", "x", "1r5", "MXIt", "AAAA", &List::Runs.write(u64::MAX)] {
             assert_eq!(List::Runs.read(nonsense), None, "{nonsense}");

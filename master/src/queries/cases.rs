@@ -1,22 +1,44 @@
 //! What became of the tests of one run?
 
+use std::cmp::Reverse;
+
 use shared::case::Case;
 use shared::outcome::Outcome;
 
 use super::case_values::RunCases;
+use crate::store::columns::CaseColumns;
 use crate::store::{Store, StoreError, dictionary, runs};
 
 /// Nodeids that are read at once when a text is looked for in them.
 const SEARCHED_AT_ONCE: usize = 2_000;
 
+/// In which order to list cases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CasesSort {
+    /// The stored order of the tests.
+    #[default]
+    Stored,
+    /// The longest duration first, cases without one last; equal ones in the stored order.
+    Slowest,
+}
+
+impl CasesSort {
+    /// Every order with its name on the wire.
+    pub const ALL: [(&'static str, Self); 2] =
+        [("stored", Self::Stored), ("slowest", Self::Slowest)];
+}
+
 /// Which cases to list; an absent filter lets everything through.
 #[derive(Debug, Clone, Default)]
 pub struct CasesFilter {
-    /// Only those with this outcome.
+    /// Only those with this outcome. No case has the outcome `rerun`; here it means those that were
+    /// tried again.
     pub outcome: Option<Outcome>,
     /// Only those whose nodeid contains this text, letters compared without case.
     pub q: Option<String>,
-    /// Only those behind this position: where to go on.
+    /// In which order.
+    pub sort: CasesSort,
+    /// Only those that come after the one at this position in that order: where to go on.
     pub after: Option<u64>,
     /// At most this many.
     pub limit: u32,
@@ -25,7 +47,7 @@ pub struct CasesFilter {
 /// A part of a run's cases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CasesPage {
-    /// The cases, in the stored order of the tests.
+    /// The cases, in the order that was asked for.
     pub cases: Vec<Case>,
     /// `after` of the next part, `None` at the end.
     pub next: Option<u64>,
@@ -54,15 +76,7 @@ async fn page(
     cases: &RunCases,
     filter: &CasesFilter,
 ) -> Result<CasesPage, StoreError> {
-    let first = filter
-        .after
-        .map_or(0, |after| after.saturating_add(1) as usize);
-    let candidates: Vec<usize> = (first..cases.columns.len())
-        .filter(|position| {
-            let outcome = cases.columns.outcome(*position);
-            filter.outcome.is_none_or(|wanted| wanted == outcome)
-        })
-        .collect();
+    let candidates = candidates(&cases.columns, filter);
     let needle = filter.q.as_deref().unwrap_or_default().to_lowercase();
     let limit = filter.limit as usize;
     let mut found = Vec::new();
@@ -101,4 +115,32 @@ async fn page(
             .map(|(position, nodeid)| cases.case(position, nodeid))
             .collect(),
     })
+}
+
+/// Positions of the cases that the columns alone let through, in the order that was asked for. A
+/// stored run never changes, so the position of the last case shown says where to go on.
+fn candidates(columns: &CaseColumns, filter: &CasesFilter) -> Vec<usize> {
+    let wanted = |position: &usize| match filter.outcome {
+        None => true,
+        Some(Outcome::Rerun) => columns.was_rerun(*position),
+        Some(outcome) => columns.outcome(*position) == outcome,
+    };
+    let after = filter.after.map(|after| after as usize);
+    match filter.sort {
+        CasesSort::Stored => {
+            let first = after.map_or(0, |after| after.saturating_add(1));
+            (first..columns.len()).filter(wanted).collect()
+        }
+        CasesSort::Slowest => {
+            let place = |position| (Reverse(columns.duration_rank(position)), position);
+            let after = after.map(place);
+            let mut places: Vec<_> = (0..columns.len())
+                .filter(wanted)
+                .map(place)
+                .filter(|place| after.is_none_or(|after| *place > after))
+                .collect();
+            places.sort_unstable();
+            places.into_iter().map(|(_, position)| position).collect()
+        }
+    }
 }

@@ -15,9 +15,9 @@ use crate::http::cursor::List;
 use crate::http::error::ApiError;
 use crate::http::parameters::Parameters;
 use crate::http::path::RunId;
-use crate::queries::cases::{self, CasesFilter};
+use crate::queries::cases::{self, CasesFilter, CasesSort};
 
-/// Lists the cases of a run, in the stored order of the tests
+/// Lists the cases of a run, in the stored order of the tests or the slowest first
 ///
 /// When there are more, `Link: <...>; rel="next"` leads on.
 #[utoipa::path(
@@ -41,19 +41,35 @@ pub(in crate::http) async fn handle(
     known: Known,
     uri: Uri,
 ) -> Result<Response, ApiError> {
+    let sort = sort(&parameters)?;
+    // A cursor belongs to its order: in another one it would repeat and skip cases.
+    let paging = match sort {
+        CasesSort::Stored => List::Cases,
+        CasesSort::Slowest => List::SlowestCases,
+    };
     let filter = CasesFilter {
         outcome: outcome(&parameters)?,
         q: parameters.text("q", QUERY_TEXT_BYTES_MAX)?,
-        after: List::Cases.position(&parameters)?,
+        sort,
+        after: paging.position(&parameters)?,
         limit: parameters.limit(CASES_LIMIT_DEFAULT, CASES_LIMIT_MAX)?,
     };
     let page = cases::list(&app.store, &run_id, &filter).await?;
     let page = page.ok_or_else(|| ApiError::run_not_found(&run_id))?;
     let mut response = known.answer(&page.cases)?;
-    if let Some(link) = page.next.and_then(|next| List::Cases.link(&uri, next)) {
+    if let Some(link) = page.next.and_then(|next| paging.link(&uri, next)) {
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
+}
+
+fn sort(parameters: &Parameters) -> Result<CasesSort, ApiError> {
+    let words = CasesSort::ALL.map(|(word, _)| word).join(" or ");
+    let sort = parameters.parsed("sort", &words, |text| {
+        let found = CasesSort::ALL.into_iter().find(|(word, _)| *word == text);
+        found.map(|(_, sort)| sort)
+    })?;
+    Ok(sort.unwrap_or_default())
 }
 
 fn outcome(parameters: &Parameters) -> Result<Option<Outcome>, ApiError> {

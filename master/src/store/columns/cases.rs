@@ -299,6 +299,16 @@ impl CaseColumns {
         Outcome::from_code(byte & 0x0f).unwrap_or(Outcome::Crashed)
     }
 
+    /// Whether the case at a position counted an attempt before its last.
+    pub fn was_rerun(&self, position: usize) -> bool {
+        find(&self.outcomes, position).is_some_and(|outcomes| outcomes.contains(&Outcome::Rerun))
+    }
+
+    /// The duration of the case at a position, the longest being the greatest.
+    pub fn duration_rank(&self, position: usize) -> Option<u64> {
+        self.duration_units(position)
+    }
+
     /// The case at a position below [`Self::len`].
     pub fn case(&self, position: usize) -> CaseValues<'_> {
         let outcome = self.outcome(position);
