@@ -53,14 +53,14 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
             return ExitCode::from(exit::WORKER_FAILED);
         }
     };
+    if let Some(reason) = pytest.unheard() {
+        return unreported(pytest, &reason, &arguments.pytest_arguments);
+    }
     let listener = Listener::start(pipe);
     let preparations = Preparations::start(&settings);
-    let finished = match pytest.wait() {
+    let finished = match waited(pytest) {
         Ok(finished) => finished,
-        Err(error) => {
-            report::say(&format!("lost sight of pytest: {error}"));
-            return ExitCode::from(exit::WORKER_FAILED);
-        }
+        Err(code) => return code,
     };
     let heard = listener.finish();
     let ended = finished.ended;
@@ -84,6 +84,29 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         timeout,
     );
     ExitCode::from(ended)
+}
+
+fn waited(pytest: Pytest) -> Result<Finished, ExitCode> {
+    pytest.wait().map_err(|error| {
+        report::say(&format!("lost sight of pytest: {error}"));
+        ExitCode::from(exit::WORKER_FAILED)
+    })
+}
+
+/// The tests run, and of what they did only the exit code is known. That is said even by a quiet
+/// worker: there is no other trace of it.
+fn unreported(pytest: Pytest, reason: &str, pytest_arguments: &[OsString]) -> ExitCode {
+    let finished = match waited(pytest) {
+        Ok(finished) => finished,
+        Err(code) => return code,
+    };
+    if !asks_only(pytest_arguments) {
+        report::say(&format!(
+            "NOT REPORTED: the tests ran without the plugin, which could be written nowhere \
+             ({reason}); set TMPDIR to a folder that can be written"
+        ));
+    }
+    ExitCode::from(finished.ended)
 }
 
 fn asks_only(pytest_arguments: &[OsString]) -> bool {

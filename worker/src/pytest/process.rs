@@ -15,7 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::interpreter::Interpreter;
-use super::plugin_folder::PluginFolder;
+use super::plugin_folder::{NoFolder, PluginFolder};
 use super::signals::Signals;
 use super::streams::{Streams, roomy_pipe};
 use super::tail::Tail;
@@ -25,9 +25,6 @@ use crate::exit::Ended;
 /// pytest could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Nowhere to put the plugin.
-    #[error("cannot write the plugin to a temporary folder (see TMPDIR): {0}")]
-    Plugin(#[source] io::Error),
     /// The system gave no pipe or no signal handler.
     #[error("cannot prepare a process: {0}")]
     System(#[source] io::Error),
@@ -53,7 +50,7 @@ pub struct Pytest {
     alive: OwnedFd,
     started: Instant,
     started_at: DateTime<Utc>,
-    _plugin: PluginFolder,
+    plugin: Result<PluginFolder, NoFolder>,
 }
 
 /// How it ended, and what it left.
@@ -83,32 +80,33 @@ pub struct EventPipe {
 }
 
 impl Pytest {
-    /// Starts `python -m pytest` with the plugin and these arguments.
+    /// Starts `python -m pytest` with the plugin and these arguments. Where the plugin can be written
+    /// nowhere, the tests run without it.
     pub fn start(
         python: &Interpreter,
         arguments: &[OsString],
     ) -> Result<(Self, EventPipe), StartError> {
-        let plugin = PluginFolder::write().map_err(StartError::Plugin)?;
+        let plugin = PluginFolder::write();
         let streams = Streams::like_ours();
         let (from, to) = roomy_pipe().map_err(StartError::System)?;
         let (ended, alive) =
             pipe_with(PipeFlags::CLOEXEC).map_err(|error| StartError::System(error.into()))?;
         let signals = Signals::listen(streams.terminals()).map_err(StartError::System)?;
 
-        let original = std::env::var_os("PYTHONPATH");
         let mut command = Command::new(&python.path);
         command
-            .args(["-m", "pytest", "-p", "pytest_platform.plugin"])
-            .args(arguments)
-            .env("PYTHONPATH", plugin.search_path(original.as_deref()))
-            .env("PYTEST_PLATFORM_FD", to.as_raw_fd().to_string())
+            .args(["-m", "pytest"])
+            .env_remove("PYTEST_PLATFORM_FD")
             .env_remove("PYTEST_PLATFORM_PYTHONPATH")
             .env_remove("MASTER_TOKEN")
             .stdout(streams.stdout)
             .stderr(streams.stderr);
-        if let Some(original) = original {
-            command.env("PYTEST_PLATFORM_PYTHONPATH", original);
+        match &plugin {
+            Ok(plugin) => load(plugin, &to, &mut command),
+            // One that is installed would report on its own what is said to be not reported.
+            Err(_) => drop(command.env("PYTEST_PLATFORM_NESTED", "1")),
         }
+        command.args(arguments);
         let (started, started_at) = (Instant::now(), Utc::now());
         // From here until `to` is closed a child inherits it; only pytest is started meanwhile.
         let child = fcntl_setfd(&to, FdFlags::empty())
@@ -141,9 +139,15 @@ impl Pytest {
             alive,
             started,
             started_at,
-            _plugin: plugin,
+            plugin,
         };
         Ok((pytest, EventPipe { from, ended }))
+    }
+
+    /// Why it runs without the plugin, and so tells nothing, if it does.
+    pub fn unheard(&self) -> Option<String> {
+        let reason = self.plugin.as_ref().err()?;
+        Some(reason.to_string())
     }
 
     /// Waits for its end, and for the rest of its output.
@@ -179,6 +183,18 @@ impl Pytest {
             finished_at,
             duration_s,
         })
+    }
+}
+
+/// Makes pytest load the plugin and the plugin find its pipe.
+fn load(plugin: &PluginFolder, to: &OwnedFd, command: &mut Command) {
+    let original = std::env::var_os("PYTHONPATH");
+    command
+        .args(["-p", "pytest_platform.plugin"])
+        .env("PYTHONPATH", plugin.search_path(original.as_deref()))
+        .env("PYTEST_PLATFORM_FD", to.as_raw_fd().to_string());
+    if let Some(original) = original {
+        command.env("PYTEST_PLATFORM_PYTHONPATH", original);
     }
 }
 

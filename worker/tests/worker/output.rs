@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use shared::status::RunStatus;
+
 use crate::master::{Master, refusing_url};
 use crate::python;
 use crate::stage::{Done, Stage, done, told};
@@ -247,4 +249,40 @@ fn a_quiet_worker_says_nothing() {
         .arg(python::with_pytest())
         .env("MASTER_URL", Master::saving().url);
     assert_eq!(done(&mut command).stderr, "");
+}
+
+#[test]
+fn a_plugin_that_fits_into_no_folder_leaves_the_tests_running_and_says_so() {
+    let stage = Stage::with(
+        "import os\ndef test_a(): assert 'PYTEST_PLATFORM_FD' not in os.environ\ndef test_b(): assert 0\n",
+    );
+    let master = Master::saving();
+    let mut command = stage.run(&master.url, &[]);
+    for name in [
+        "HOME",
+        "TMPDIR",
+        "XDG_RUNTIME_DIR",
+        "XDG_CACHE_HOME",
+        "XDG_STATE_HOME",
+    ] {
+        command.env(name, "/dev/null/x");
+    }
+    let done = done(&mut command);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.stdout.contains("1 failed, 1 passed"), "{done:?}");
+    assert!(done.stderr.contains("NOT REPORTED"), "{done:?}");
+    assert!(done.stderr.contains("TMPDIR"), "{done:?}");
+    assert!(master.requests().is_empty());
+}
+
+#[test]
+fn a_missing_temporary_folder_is_replaced_by_one_of_the_users_own() {
+    let stage = Stage::with("def test_a(): pass");
+    let master = Master::saving();
+    let mut command = stage.run(&master.url, &[]);
+    let done = done(command.env("TMPDIR", "/dev/null/x"));
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(master.run().status, Some(RunStatus::Passed));
+    let left: Vec<_> = std::fs::read_dir(stage.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is written to the project: {left:?}");
 }
