@@ -33,6 +33,9 @@ pub enum Event {
     End(u32, f64),
     /// A test runs on this worker of xdist.
     On(u32, String),
+    /// Where a test is that was announced by its id alone, as xdist does: its number, file, line
+    /// from 1 and markers. What is empty or 0 is still unknown.
+    Place(u32, String, u32, Vec<String>),
     /// Any phase that is not a plain pass.
     Report(Box<Report>),
     /// A warning that pytest recorded.

@@ -112,18 +112,35 @@ def pytest_load_initial_conftests(early_config: Any) -> None:
 def pytest_configure(config: Any) -> None:
     """Registers the hooks of the first session in this process, and only of that."""
     pipe = _state.pipe
-    if pipe is None or _state.config is not None or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        _help_controller(config)
+        return
+    if pipe is None or _state.config is not None:
         return
     _state.config = config
     try:
-        from .reporter import Reporter
         from .session import is_distributed, session_facts
 
         distributed = is_distributed(config)
         pipe.send("session", session_facts(config, distributed))
+        if distributed:
+            from .distributed import DistributedReporter as Reporter
+        else:
+            from .reporter import Reporter
         config.pluginmanager.register(Reporter(pipe, config, distributed), "pytest-platform")
     except Exception:
         pipe.send("internal_error", "pytest-platform: " + traceback.format_exc())
+
+
+def _help_controller(config: Any) -> None:
+    """In a worker of xdist whose controller reports: nothing is written, but reports say more."""
+    try:
+        if config.workerinput.get("pytest_platform"):
+            from .distributed import MarkerTeller
+
+            config.pluginmanager.register(MarkerTeller(), "pytest-platform")
+    except Exception:
+        pass  # The markers stay unknown.
 
 
 @pytest.hookimpl(trylast=True)

@@ -171,7 +171,7 @@ class Reporter:
             try:
                 file, below, _ = item.location
                 line = 0 if below is None else below + 1
-                marks = encode(_markers(item, parents))
+                marks = encode(marker_names(item, parents))
             except Exception:
                 pass  # An item of a plugin; its name is enough.
             quoted = files.get(file)
@@ -188,28 +188,8 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
-        if self._distributed:
-            return
         self._announce_items(session.items)
         self._pipe.send("collected", len(session.items))
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: List[str]) -> None:
-        numbers = self._numbers
-        rows = []
-        for nodeid in ids:
-            if nodeid not in numbers:
-                numbers[nodeid] = len(numbers)
-                file = nodeid.split("::")[0]
-                rows.append(self._pipe.encode([nodeid, file, 0, []]))
-        self._announce(rows)
-        self._pipe.send("collected", len(ids))
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
-        if error:
-            text = cut(error, PROBLEM_TEXT_BYTES_MAX)
-            self._pipe.send("worker_down", {"worker": node.gateway.id, "text": text})
 
     def pytest_deselected(self, items: List[Any]) -> None:
         self._pipe.send("deselected", len(items))
@@ -285,7 +265,7 @@ class Reporter:
             self._pipe.send("goodbye", int(self._session.exitstatus))
 
 
-def _markers(item: Any, parents: Dict[Any, Tuple[str, ...]]) -> List[str]:
+def marker_names(item: Any, parents: Dict[Any, Tuple[str, ...]]) -> List[str]:
     """Names of an item's markers, nearest first; those of its parents are looked up once."""
     names = [mark.name for mark in item.own_markers]
     parent = item.parent

@@ -185,12 +185,42 @@ def test_with_xdist_the_controller_reports_and_names_the_worker(tmp_path: Path) 
         def test_bad(): assert 0
     """
     session = run(tmp_path, {"test_a.py": text}, "-n", "2")
+    assert len([place for place in session.all("place") if place[2]]) == 7
     assert session.one("session")["distributed"] is True
     assert session.all("collected") == [7, 7]
     assert len(session.all("start")) == len(session.all("on")) == 7
     assert {worker for _, worker in session.all("on")} <= {"gw0", "gw1"}
     assert len(session.all("passed")) == 6 and session.one("report")["category"] == "failed"
     assert session.one("finish")["stats"] == {"passed": 6, "failed": 1}
+
+
+def test_with_xdist_places_and_markers_are_those_of_a_plain_run(tmp_path: Path) -> None:
+    text = """
+        import os, pytest
+        pytestmark = pytest.mark.whole
+        @pytest.mark.slow
+        def test_a(): pass
+        class TestB:
+            @pytest.mark.parametrize("n", [1, 2])
+            def test_b(self, n): assert n == 1
+        @pytest.mark.skip
+        def test_c(): pass
+        def test_d(): os._exit(9)
+    """
+    known = []
+    for number, arguments in enumerate([["--deselect=test_a.py::test_d"], ["-n", "2"]]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        session = run(folder, {"test_a.py": text}, *arguments)
+        rows = [list(row) for chunk in session.all("tests") for row in chunk["tests"]]
+        for test, file, line, markers in session.all("place"):
+            old = rows[test]
+            rows[test] = [old[0], file or old[1], line or old[2], markers or old[3]]
+        known.append({row[0]: row[1:] for row in rows})
+    plain, distributed = known
+    assert distributed.pop("test_a.py::test_d") == ["test_a.py", 11, ["whole"]]
+    assert distributed == plain
+    assert plain["test_a.py::test_a"] == ["test_a.py", 4, ["slow", "whole"]]
 
 
 def test_a_crashed_xdist_worker_is_reported_with_the_test_it_ran(tmp_path: Path) -> None:

@@ -57,13 +57,24 @@ impl Test {
             return;
         }
         self.nodeid = nodeid(name);
-        self.file = storable(file, limits::NODEID_BYTES_MAX);
-        self.line = line;
-        self.markers = markers
-            .into_iter()
-            .take(limits::CASE_MARKERS_MAX)
-            .map(|marker| storable(marker, limits::NAME_BYTES_MAX))
-            .collect();
+        self.place(file, line, markers);
+    }
+
+    /// Takes what is known of its place; what was known before stays where nothing new is told.
+    pub(super) fn place(&mut self, file: String, line: u32, markers: Vec<String>) {
+        if !file.is_empty() {
+            self.file = storable(file, limits::NODEID_BYTES_MAX);
+        }
+        if line > 0 {
+            self.line = line;
+        }
+        if !markers.is_empty() {
+            self.markers = markers
+                .into_iter()
+                .take(limits::CASE_MARKERS_MAX)
+                .map(|marker| storable(marker, limits::NAME_BYTES_MAX))
+                .collect();
+        }
     }
 
     pub(super) fn start(&mut self, at: Option<DateTime<Utc>>) {

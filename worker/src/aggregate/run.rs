@@ -54,6 +54,9 @@ impl Run {
             }
             Event::End(number, teardown) => self.with(number, |test| test.end(teardown)),
             Event::On(number, worker) => self.with(number, |test| test.run_on(worker)),
+            Event::Place(number, file, line, markers) => {
+                self.with(number, |test| test.place(file, line, markers));
+            }
             Event::Report(report) => {
                 let mut budget = std::mem::take(&mut self.budget);
                 self.with(report.test, |test| test.report(*report, &mut budget));

@@ -282,6 +282,21 @@ fn a_flood_of_huge_failures_still_fits_into_one_body() {
     assert_eq!(Summary::of_run(&run).failed, 400);
 }
 
+#[test]
+fn a_place_told_after_the_name_completes_it_and_takes_nothing_back() {
+    let mut events = opening(1);
+    let place = |line, markers: &[&str]| {
+        let markers = markers.iter().map(ToString::to_string).collect();
+        Event::Place(0, String::new(), line, markers)
+    };
+    events.extend([place(7, &[]), place(0, &["slow"]), place(0, &[])]);
+    events.extend(pass(0).into_iter().chain(closing(0)));
+    let run = told(events, exited(0));
+    let case = case(&run, 0);
+    assert_eq!((case.file.as_deref(), case.line), (Some("t.py"), Some(7)));
+    assert_eq!(case.markers, ["slow"]);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let number = prop_oneof![0u32..6, Just(u32::MAX), Just(9_999)];
     let time = prop_oneof![

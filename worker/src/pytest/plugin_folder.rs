@@ -16,6 +16,7 @@ macro_rules! plugin_files {
 /// Every file of it.
 const FILES: &[(&str, &str)] = &plugin_files![
     "__init__.py",
+    "distributed.py",
     "pipe.py",
     "plugin.py",
     "reporter.py",
