@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use shared::answer::{FailureStat, TrendPoint, WorkerSummary};
 use shared::case::Case;
+use shared::outcome::Outcome;
 use shared::query::{CasesQuery, FailureStatsQuery, TrendQuery};
 use shared::run::Run;
 
@@ -19,17 +20,13 @@ pub struct Details {
     pub cases: BTreeMap<String, Case>,
 }
 
-/// The slowest tests of a run, and what stood out on the way through its cases.
+/// The slowest and the least reliable tests of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Slowest {
     /// Slowest first.
     pub cases: Vec<Case>,
     /// Tests that passed only after a rerun.
     pub flaky: Vec<Case>,
-    /// How many tests were looked at.
-    pub seen: usize,
-    /// Whether that was all of them.
-    pub all: bool,
 }
 
 /// All that a report shows.
@@ -132,49 +129,37 @@ pub async fn details(master: &Master, run: &Run, cases_max: usize) -> Details {
     details
 }
 
-/// Walks the cases of a run and keeps the slowest.
+/// Asks for the slowest tests, and for those that passed only after a rerun when there are any.
 async fn slowest(master: &Master, run: &Run) -> Result<Slowest, MasterError> {
-    let deadline = Instant::now() + Duration::from_millis(limits::SLOWEST_MS);
-    let mut found = Slowest::default();
-    let mut cursor = None;
-    loop {
-        let query = CasesQuery {
+    let slowest = CasesQuery {
+        sort: Some("slowest".to_owned()),
+        limit: Some(limits::SLOWEST_KEPT),
+        ..CasesQuery::default()
+    };
+    let mut found = Slowest {
+        cases: cases(master, run, &slowest).await?,
+        flaky: Vec::new(),
+    };
+    if run.rerun > 0 {
+        let rerun = CasesQuery {
+            outcome: Some(Outcome::Rerun.as_str().to_owned()),
             limit: Some(shared::limits::CASES_LIMIT_MAX),
-            cursor: cursor.take(),
             ..CasesQuery::default()
         };
-        let page = match master.cases(&run.run_id, &query).await {
-            Ok(page) => page,
-            // A run of counts only has no cases; that is no reason for a remark.
-            Err(MasterError::NotFound { .. }) => return Ok(found),
-            Err(error) => return Err(error),
-        };
-        found.seen += page.cases.len();
-        keep_slowest(&mut found, page.cases);
-        cursor = page.cursor;
-        if cursor.is_none() {
-            found.all = true;
-            return Ok(found);
-        }
-        if found.seen >= limits::SLOWEST_CASES_MAX || Instant::now() > deadline {
-            return Ok(found);
-        }
+        found.flaky = cases(master, run, &rerun).await?;
+        found.flaky.retain(|case| !case.outcome.is_bad());
+        found.flaky.truncate(limits::SLOWEST_KEPT as usize);
     }
+    Ok(found)
 }
 
-fn keep_slowest(found: &mut Slowest, cases: Vec<Case>) {
-    for case in &cases {
-        let rerun = case.outcomes.contains(&shared::outcome::Outcome::Rerun);
-        if rerun && !case.outcome.is_bad() && found.flaky.len() < limits::SLOWEST_KEPT {
-            found.flaky.push(case.clone());
-        }
+async fn cases(master: &Master, run: &Run, query: &CasesQuery) -> Result<Vec<Case>, MasterError> {
+    match master.cases(&run.run_id, query).await {
+        Ok(page) => Ok(page.cases),
+        // A run of counts only has no cases; that is no reason for a remark.
+        Err(MasterError::NotFound { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
-    found.cases.extend(cases);
-    let slowness = |case: &Case| case.duration.unwrap_or(0.0);
-    found
-        .cases
-        .sort_by(|a, b| slowness(b).total_cmp(&slowness(a)));
-    found.cases.truncate(limits::SLOWEST_KEPT);
 }
 
 /// The trend of the run's project and branch; of the whole project when the branch has only one run.

@@ -27,14 +27,8 @@ pub const MASTER_ANSWER_MS: u64 = 20_000;
 /// How long fetching full tracebacks for one answer may take, all together.
 pub const DETAILS_MS: u64 = 3_000;
 
-/// How long looking for the slowest tests may take.
-pub const SLOWEST_MS: u64 = 3_000;
-
-/// How many cases are looked at for the slowest tests.
-pub const SLOWEST_CASES_MAX: usize = 100_000;
-
-/// How many slow tests are remembered.
-pub const SLOWEST_KEPT: usize = 15;
+/// How many slow tests, and how many that needed a rerun, a report has.
+pub const SLOWEST_KEPT: u32 = 15;
 
 /// Full tracebacks fetched for a report inside an MCP answer.
 pub const REPORT_DETAILS_MAX: usize = 12;

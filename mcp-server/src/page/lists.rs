@@ -62,7 +62,6 @@ pub(super) struct Lists {
     pub(super) workers: Vec<WorkerRow>,
     pub(super) workers_left_out: String,
     pub(super) slowest: Vec<Bar>,
-    pub(super) slowest_of: String,
     pub(super) flaky: Vec<Bar>,
     pub(super) problems: Vec<ProblemRow>,
     pub(super) problems_left_out: String,
@@ -82,14 +81,6 @@ pub(super) fn lists(data: &ReportData, run: &Run, detail: &Detail) -> Lists {
         workers: workers(data, run, detail),
         workers_left_out: left_out(workers_left, "more worker", "more workers"),
         slowest: slowest(data, detail),
-        slowest_of: if data.slowest.all {
-            String::new()
-        } else {
-            format!(
-                "Of the first {} only.",
-                figures::of(data.slowest.seen as u64, "test", "tests")
-            )
-        },
         flaky: flaky(data, detail),
         problems_left_out: left_out(problems_left, "more problem", "more problems"),
         running: named(&run.running, run.running_count, detail),
