@@ -43,8 +43,12 @@ def run(
     *args: str,
     env: Optional[Dict[str, str]] = None,
     before: str = "",
+    plugins: str = "",
 ) -> Session:
-    """Writes files and runs pytest on them; `before` is Python that runs in the process first."""
+    """Writes files and runs pytest on them.
+
+    `before` is Python that runs in the process first, `plugins` a folder with installed plugins.
+    """
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +58,7 @@ def run(
         **os.environ,
         **(env or {}),
         "PYTEST_PLATFORM_FD": str(writing),
-        "PYTHONPATH": PLUGIN_FOLDER,
+        "PYTHONPATH": f"{PLUGIN_FOLDER}:{plugins}" if plugins else PLUGIN_FOLDER,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [sys.executable, "-m", "pytest", "-p", "pytest_platform.plugin"]
