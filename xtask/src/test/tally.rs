@@ -33,6 +33,15 @@ impl Tally {
         Self::check(false)
     }
 
+    /// The counts of a test runner that ended well or not: a failure without a failed test, such as
+    /// a compile error, counts as one.
+    pub(super) fn of_a_run_that(mut self, succeeded: bool) -> Self {
+        if !succeeded && self.failed == 0 {
+            self.failed = 1;
+        }
+        self
+    }
+
     /// Adds what a line of output counts; other lines count nothing.
     pub(super) fn add_line(&mut self, line: &str) {
         let plain = without_colours(line);
