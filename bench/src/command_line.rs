@@ -45,7 +45,9 @@ pub(crate) struct Setting {
 /// Runs the benchmarks that were asked for.
 pub(crate) fn run() -> ExitCode {
     let command_line = CommandLine::parse();
-    match process::end_children_on_signals().and_then(|()| measure(&command_line)) {
+    let outcome = process::end_children_on_signals().and_then(|()| measure(&command_line));
+    process::give_way_to_signals();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::error(&error);

@@ -32,6 +32,7 @@ pub fn run() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
     });
+    process::give_way_to_signals();
     outcome.unwrap_or_else(|error| {
         console::error(&error);
         ExitCode::FAILURE

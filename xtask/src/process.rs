@@ -3,12 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -19,6 +20,9 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Process groups under way, each with the signal that asks it to end.
 static RUNNING: Mutex<Vec<(Pid, Signal)>> = Mutex::new(Vec::new());
+
+/// Whether a signal is ending this process.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn running() -> MutexGuard<'static, Vec<(Pid, Signal)>> {
     RUNNING
@@ -33,6 +37,7 @@ pub fn end_children_on_signals() -> Result<()> {
         .name("signals".into())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                INTERRUPTED.store(true, Ordering::Release);
                 end_all();
                 // The shell's convention: 128 and the number of the signal.
                 std::process::exit(128 + signal);
@@ -42,6 +47,14 @@ pub fn end_children_on_signals() -> Result<()> {
     Ok(())
 }
 
+/// After a signal: waits for the end that the thread of the signals brings, so that what its killing
+/// of children looks like to this thread is not reported as an error.
+pub fn give_way_to_signals() {
+    while INTERRUPTED.load(Ordering::Acquire) {
+        std::thread::park();
+    }
+}
+
 fn end_all() {
     // Kept locked to the end, so that no child starts meanwhile.
     let children = running();
@@ -49,7 +62,7 @@ fn end_all() {
         let _ = kill_process_group(group, polite);
     }
     let deadline = Instant::now() + GRACE;
-    while Instant::now() < deadline && children.iter().any(|&(group, _)| group_lives(group)) {
+    while Instant::now() < deadline && children.iter().any(|&(group, _)| leader_runs(group)) {
         std::thread::sleep(POLL);
     }
     for &(group, _) in children.iter() {
@@ -57,8 +70,10 @@ fn end_all() {
     }
 }
 
-fn group_lives(group: Pid) -> bool {
-    rustix::process::test_kill_process_group(group).is_ok()
+/// Whether the first process of a group has not ended; one that has stays to be waited for.
+fn leader_runs(group: Pid) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(group), look), Ok(None))
 }
 
 /// A child process that is ended when this is dropped.
@@ -232,7 +247,7 @@ mod tests {
         BufReader::new(output).read_line(&mut line).unwrap();
         drop(child);
         let deadline = Instant::now() + GRACE;
-        while group_lives(group) {
+        while rustix::process::test_kill_process_group(group).is_ok() {
             assert!(Instant::now() < deadline, "the grandchild {line} lives");
             std::thread::sleep(POLL);
         }

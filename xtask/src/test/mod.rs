@@ -90,7 +90,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let name = name.map_or(String::new(), |value| value.get_name().to_owned());
         console::heading(format_args!("── {name} ──"));
         let started = Instant::now();
-        let tally = step.run(&mut resources).unwrap_or_else(|error| {
+        let result = step.run(&mut resources);
+        process::give_way_to_signals();
+        let tally = result.unwrap_or_else(|error| {
             console::error(&error);
             Tally::broken()
         });
