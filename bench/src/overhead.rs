@@ -18,7 +18,7 @@ use crate::process_cost;
 use crate::statistics::median;
 use crate::suites::{self, Suite};
 
-/// The ways to run a suite, in the order in which a round runs them.
+/// The ways to run a suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Plain,
@@ -66,8 +66,8 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Figure>> {
 }
 
 impl Bench<'_> {
-    fn rounds(&self) -> usize {
-        if self.setting.quick { 2 } else { 5 }
+    fn rounds(&self, suite: &Suite) -> usize {
+        if self.setting.quick { 2 } else { suite.rounds }
     }
 
     fn measure(&self, suite: &Suite, wall_max: f64, cpu_max: Option<f64>) -> Result<Vec<Figure>> {
@@ -75,9 +75,16 @@ impl Bench<'_> {
         self.cost(suite, Way::Plain)?;
         let (mut wall, mut cpu, mut junit_wall, mut junit_cpu) = (vec![], vec![], vec![], vec![]);
         let mut plain_wall = vec![];
-        for round in 0..self.rounds() {
-            let plain = self.cost(suite, Way::Plain)?;
-            let worker = self.cost(suite, Way::Worker)?;
+        for round in 0..self.rounds(suite) {
+            // Every other round the other way about, so that a machine that slows down or speeds
+            // up meanwhile favours nobody.
+            let (plain, worker) = if round % 2 == 0 {
+                let plain = self.cost(suite, Way::Plain)?;
+                (plain, self.cost(suite, Way::Worker)?)
+            } else {
+                let worker = self.cost(suite, Way::Worker)?;
+                (self.cost(suite, Way::Plain)?, worker)
+            };
             let junit = self.cost(suite, Way::JunitXml)?;
             console::line(format_args!(
                 "overhead, {}, round {}: plain {:.2} s, worker {:.2} s, junitxml {:.2} s",
@@ -164,8 +171,8 @@ impl Bench<'_> {
                     && run["total"].as_u64() == Some(suite.tests)
             });
             let whole = whole.count();
-            if whole != self.rounds() {
-                let rounds = self.rounds();
+            let rounds = self.rounds(suite);
+            if whole != rounds {
                 bail!("{whole} of {rounds} runs of {} arrived whole", suite.name);
             }
         }

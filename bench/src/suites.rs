@@ -16,6 +16,8 @@ pub(crate) struct Suite {
     pub(crate) exit_code: i32,
     /// Tests in it.
     pub(crate) tests: u64,
+    /// How often each way of running it is measured: a short run needs more to be told from noise.
+    pub(crate) rounds: usize,
 }
 
 const CONFIGURATION: &str = "[pytest]\naddopts = -q -p no:cacheprovider\n";
@@ -37,6 +39,7 @@ pub(crate) fn trivial(parent: &Path) -> Result<Suite> {
         folder,
         exit_code: 0,
         tests: 10_000,
+        rounds: 5,
     })
 }
 
@@ -54,6 +57,7 @@ pub(crate) fn mixed(parent: &Path) -> Result<Suite> {
         folder,
         exit_code: 1,
         tests: 1_000,
+        rounds: 11,
     })
 }
 
