@@ -19,8 +19,10 @@ pub fn say(text: &str) {
 /// What the run counts, in pytest's order and words.
 pub fn counts(run: &NewRun) -> String {
     let summary = Summary::of_run(run);
+    let interrupted = interrupted(run).min(summary.crashed);
     let said: Vec<String> = [
-        (summary.crashed, "crashed"),
+        (summary.crashed - interrupted, "crashed"),
+        (interrupted, "interrupted"),
         (summary.timeout, "timed out"),
         (summary.failed, "failed"),
         (summary.subtests_failed, "subtests failed"),
@@ -45,6 +47,16 @@ pub fn counts(run: &NewRun) -> String {
         "no tests ran".to_owned()
     } else {
         said.join(", ")
+    }
+}
+
+/// Tests that a session left unfinished when it ended in order: after Ctrl-C or `pytest.exit` no
+/// process died, although their cases say no more than that they were not finished.
+fn interrupted(run: &NewRun) -> u64 {
+    if run.finished && run.signal.is_none() {
+        run.running_count
+    } else {
+        0
     }
 }
 
@@ -141,5 +153,19 @@ mod tests {
         run.collection_errors = 1;
         assert_eq!(counts(&run), "1 passed, 2 errors");
         assert_eq!(counts(&NewRun::default()), "no tests ran");
+    }
+
+    #[test]
+    fn a_test_that_ctrl_c_ended_is_interrupted_and_one_that_took_its_process_along_crashed() {
+        let mut run = run(&[Outcome::Passed, Outcome::Crashed]);
+        run.status = Some(RunStatus::Interrupted);
+        run.finished = true;
+        run.running_count = 1;
+        assert_eq!(
+            verdict(&run),
+            "interrupted: 1 interrupted, 1 passed in 12.3 s"
+        );
+        run.finished = false;
+        assert_eq!(counts(&run), "1 crashed, 1 passed");
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a session: events and ending become the run that is sent.
 
 use shared::case::NewCase;
+use shared::event::Interrupt;
 use shared::limits;
 use shared::outcome::Outcome;
 use shared::run::{NewRun, ProblemKind};
@@ -103,10 +104,7 @@ impl Run {
                 format!("the process was ended by {signal}"),
             )
         } else if let Some(interrupt) = &self.interrupt {
-            let words = format!(
-                "the session was stopped: {}: {}",
-                interrupt.kind, interrupt.reason
-            );
+            let words = format!("the session was stopped by {}", told(interrupt));
             (Outcome::Crashed, words)
         } else if self.finish.is_some() || self.exit.is_some() {
             (Outcome::Crashed, "the session ended".to_owned())
@@ -163,8 +161,8 @@ impl Run {
                 .add(ProblemKind::InternalError, place, facts.exit_text.as_str());
         }
         if let Some(interrupt) = self.interrupt.take() {
-            let words = format!("{}: {}", interrupt.kind, interrupt.reason);
-            self.problems.add(ProblemKind::Warning, place, words);
+            self.problems
+                .add(ProblemKind::Warning, place, told(&interrupt));
         }
         if let Some(stopped) = self.finish.as_ref().map(|finish| finish.stopped.clone())
             && !stopped.is_empty()
@@ -257,6 +255,16 @@ impl Run {
             finished_at: ending.finished_at,
             ..NewRun::default()
         }
+    }
+}
+
+/// The exception, and its text where it has one: Ctrl-C has none.
+fn told(interrupt: &Interrupt) -> String {
+    let Interrupt { kind, reason } = interrupt;
+    if reason.is_empty() {
+        kind.clone()
+    } else {
+        format!("{kind}: {reason}")
     }
 }
 
