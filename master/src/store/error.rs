@@ -83,7 +83,9 @@ impl StoreError {
 
 fn is_transient(error: &sqlx::Error) -> bool {
     match error {
+        // A connection that ends in the middle of a message is a broken protocol to sqlx.
         sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
