@@ -123,11 +123,16 @@ def pytest_configure(config: Any) -> None:
 
         distributed = is_distributed(config)
         pipe.send("session", session_facts(config, distributed))
+        reporter: Any
         if distributed:
-            from .distributed import DistributedReporter as Reporter
+            from .distributed import DistributedReporter
+
+            reporter = DistributedReporter(pipe, config, distributed)
         else:
             from .reporter import Reporter
-        config.pluginmanager.register(Reporter(pipe, config, distributed), "pytest-platform")
+
+            reporter = Reporter(pipe, config, distributed)
+        config.pluginmanager.register(reporter, "pytest-platform")
     except Exception:
         pipe.send("internal_error", "pytest-platform: " + traceback.format_exc())
 
