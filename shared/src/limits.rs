@@ -75,6 +75,10 @@ pub const VARIANT_LABELS_MAX: usize = 50;
 /// Most entries in `plugins`.
 pub const PLUGINS_MAX: usize = 500;
 
+/// Most objects in a JSON body: cases, failures and everything else in braces. A short text can
+/// name so many of them that they would fill the memory.
+pub const BODY_OBJECTS_MAX: usize = 1_000_000;
+
 /// Deepest nesting of a JSON body.
 pub const JSON_DEPTH_MAX: usize = 16;
 

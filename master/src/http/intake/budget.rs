@@ -11,9 +11,9 @@ use crate::http::error::ApiError;
 /// Bytes of bodies as they were sent, all requests together.
 const RECEIVED_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 
-/// Bytes of bodies after decompression, from the moment they are parsed until they are stored.
-/// What parsing makes of them is a few times larger.
-const DECODED_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
+/// Bytes of bodies after decompression and of what parsing makes of them, until they are stored.
+/// A body that alone takes more than this waits until it is alone.
+const DECODED_BYTES_MAX: usize = 7 * BODY_BYTES_MAX;
 
 /// Longest wait for room before the client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(15);
@@ -58,10 +58,10 @@ impl Budget {
         })
     }
 
-    /// Room for a body that is about to be parsed.
+    /// Room for a body that is about to be parsed and will take so many bytes in all.
     pub(super) async fn decoded(&self, bytes: usize) -> Result<Room, ApiError> {
         Ok(Room {
-            _permit: wait(&self.decoded, bytes).await?,
+            _permit: wait(&self.decoded, bytes.min(DECODED_BYTES_MAX)).await?,
         })
     }
 

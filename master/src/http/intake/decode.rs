@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::limits::JSON_DEPTH_MAX;
 use shared::run::NewRun;
 use tokio::runtime::Handle;
 
 use super::budget::{Budget, Room};
 use super::headers::Packing;
 use super::receive::Received;
-use super::{depth, expand, explain, surrogates};
+use super::shape::Shape;
+use super::{expand, explain, surrogates};
 use crate::http::error::ApiError;
 
 /// Bodies up to this size are read where they arrive: a few microseconds, less than a change of
@@ -29,7 +29,8 @@ pub(in crate::http) async fn decode(
     budget: &Arc<Budget>,
 ) -> Result<Decoded, ApiError> {
     if received.packing == Packing::Identity && received.bytes.len() <= INLINE_BYTES_MAX {
-        let room = budget.decoded(received.bytes.len()).await?;
+        let shape = Shape::of(&received.bytes).check()?;
+        let room = budget.decoded(shape.memory_bytes()).await?;
         return Ok(Decoded {
             run: parse(&received.bytes)?,
             room,
@@ -41,7 +42,8 @@ pub(in crate::http) async fn decode(
     let work = move || {
         let _turn = turn;
         let expanded = expand::expand(&received.bytes, received.packing)?;
-        let room = runtime.block_on(budget.decoded(expanded.len()))?;
+        let shape = Shape::of(&expanded).check()?;
+        let room = runtime.block_on(budget.decoded(shape.memory_bytes()))?;
         Ok(Decoded {
             run: parse(&expanded)?,
             room,
@@ -62,10 +64,6 @@ fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
         ApiError::malformed("invalid_json", detail)
     })?;
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-    if depth::exceeds(json.as_bytes(), JSON_DEPTH_MAX) {
-        let detail = format!("arrays and objects nest deeper than {JSON_DEPTH_MAX}");
-        return Err(ApiError::invalid_field(None, detail));
-    }
     let error = match serde_json::from_str(json) {
         Ok(run) => return Ok(run),
         Err(error) => error,
@@ -83,10 +81,12 @@ fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Shape, parse};
 
     fn refused(json: &str) -> (u16, Option<String>, String) {
-        let problem = parse(json.as_bytes()).expect_err(json).problem("");
+        let shape = Shape::of(json.as_bytes()).check();
+        let outcome = shape.and_then(|_| parse(json.as_bytes()));
+        let problem = outcome.expect_err(json).problem("");
         (problem.status, problem.field, problem.detail)
     }
 

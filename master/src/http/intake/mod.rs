@@ -2,12 +2,12 @@
 
 mod budget;
 mod decode;
-mod depth;
 mod discard;
 mod expand;
 mod explain;
 mod headers;
 mod receive;
+mod shape;
 mod surrogates;
 
 pub(super) use budget::Budget;
