@@ -42,7 +42,10 @@ pub fn deliver(
     label(&mut run, settings, command);
     preparations.facts.wait().describe(&mut run);
     let run = Arc::new(run);
-    let upload = preparations.uploader.finish(Arc::clone(&run), timeout);
+    let mut unsent = None;
+    let upload = preparations
+        .uploader
+        .finish(Arc::clone(&run), timeout, || unsent = keep(&run));
     let mut kept = None;
     if let Some(save) = &settings.save {
         match body(&run).and_then(|json| saved::write(&save.value, &json).map_err(told)) {
@@ -52,8 +55,13 @@ pub fn deliver(
             }
         }
     }
-    if upload.is_err() && kept.is_none() {
-        kept = keep(&run);
+    match (&upload, unsent) {
+        (Ok(_), Some(path)) => {
+            // It arrived after all. A file that stays would only be sent once more, without harm.
+            let _ = std::fs::remove_file(path);
+        }
+        (Err(_), unsent) if kept.is_none() => kept = unsent.or_else(|| keep(&run)),
+        _ => {}
     }
     if !settings.quiet.value || matches!(upload, Err(UploadError::Panicked(_))) {
         let link = client::link(&settings.master_url.value, &run.run_id);

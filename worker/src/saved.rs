@@ -1,5 +1,6 @@
 //! Runs in files: what `--save` asked for, and what could not be uploaded.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,15 @@ use std::path::{Path, PathBuf};
 const UNSENT_RUNS_MAX: usize = 100;
 
 /// Writes a run to a file, whole or not at all. Only its owner can read it: captured output may
-/// hold secrets.
+/// hold secrets. A link, a device or a named pipe at that path is written to, never replaced.
 pub fn write(path: &Path, json: &[u8]) -> io::Result<()> {
+    if path.symlink_metadata().is_ok_and(|what| !what.is_file()) {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(path)?
+            .write_all(json);
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -21,7 +29,7 @@ pub fn write(path: &Path, json: &[u8]) -> io::Result<()> {
 
 /// Keeps a run that could not be uploaded, and answers where.
 pub fn keep_unsent(run_id: &str, json: &[u8]) -> io::Result<PathBuf> {
-    let name = file_name(run_id);
+    let name = file_name(run_id, json);
     let kept = state_folder().map(|folder| keep_in(&folder, &name, json));
     match kept {
         Some(Ok(path)) => Ok(path),
@@ -69,8 +77,9 @@ fn state_folder() -> Option<PathBuf> {
     Some(state.join("pytest-platform/unsent"))
 }
 
-/// A file name for any run id; an id may have any printable character.
-fn file_name(run_id: &str) -> String {
+/// A file name for any run id; an id may have any printable character. A part that depends on the
+/// content keeps two runs apart whose ids look alike, or are alike by mistake.
+fn file_name(run_id: &str, json: &[u8]) -> String {
     let safe: String = run_id
         .chars()
         .map(|c| {
@@ -81,7 +90,9 @@ fn file_name(run_id: &str) -> String {
             }
         })
         .collect();
-    format!("{safe}.json")
+    let mut hasher = DefaultHasher::new();
+    hasher.write(json);
+    format!("{safe}-{:08x}.json", hasher.finish() as u32)
 }
 
 #[cfg(test)]
@@ -104,15 +115,38 @@ mod tests {
     fn the_oldest_unsent_runs_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..UNSENT_RUNS_MAX + 3 {
-            keep_in(folder.path(), &file_name(&format!("r{number}")), b"{}").unwrap();
+            keep_in(
+                folder.path(),
+                &file_name(&format!("r{number}"), b"{}"),
+                b"{}",
+            )
+            .unwrap();
         }
         let kept = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(kept, UNSENT_RUNS_MAX);
-        assert!(!folder.path().join("r0.json").exists());
+        assert!(!folder.path().join(file_name("r0", b"{}")).exists());
     }
 
     #[test]
     fn an_id_cannot_lead_out_of_the_folder() {
-        assert_eq!(file_name("../../etc/passwd"), "______etc_passwd.json");
+        assert!(file_name("../../etc/passwd", b"").starts_with("______etc_passwd-"));
+    }
+
+    #[test]
+    fn runs_whose_ids_look_alike_do_not_replace_each_other() {
+        assert_ne!(file_name("a b", b"1"), file_name("a/b", b"2"));
+        assert_ne!(file_name("same", b"1"), file_name("same", b"2"));
+        assert_eq!(file_name("same", b"1"), file_name("same", b"1"));
+    }
+
+    #[test]
+    fn a_link_is_written_through_and_a_device_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "older").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, b"{}").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"{}");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
     }
 }

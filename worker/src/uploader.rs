@@ -25,6 +25,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait between attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// A wait that nobody minds.
+const SHORT_WAIT: Duration = Duration::from_millis(300);
+
 /// How much later than its own deadline the thread may answer before it is given up.
 const ANSWER_SLACK: Duration = Duration::from_millis(250);
 
@@ -94,8 +97,14 @@ impl Uploader {
     }
 
     /// Hands a run over, waits for what becomes of it, at most a little longer than `timeout`, and
-    /// ends the thread.
-    pub fn finish(self, run: Arc<NewRun>, timeout: Duration) -> Result<Delivered, UploadError> {
+    /// ends the thread. When the wait is no short one, `on_wait` is called once: whoever loses
+    /// patience and kills the worker should find the run in a safe place.
+    pub fn finish(
+        self,
+        run: Arc<NewRun>,
+        timeout: Duration,
+        on_wait: impl FnOnce(),
+    ) -> Result<Delivered, UploadError> {
         let parcel = Parcel {
             run,
             handed_over: Instant::now(),
@@ -104,7 +113,16 @@ impl Uploader {
         // It fails only when the thread has panicked, which the join below tells.
         let _ = self.parcels.send(parcel);
         drop(self.parcels);
-        match self.outcome.recv_timeout(timeout + ANSWER_SLACK) {
+        let wait_max = timeout + ANSWER_SLACK;
+        let short = wait_max.min(SHORT_WAIT);
+        let answer = self.outcome.recv_timeout(short).or_else(|error| {
+            if error == RecvTimeoutError::Disconnected {
+                return Err(error);
+            }
+            on_wait();
+            self.outcome.recv_timeout(wait_max.saturating_sub(short))
+        });
+        match answer {
             Ok(done) => {
                 // The answer is there; what the client does with its connection is not waited for.
                 if self.thread.is_finished() {
@@ -206,7 +224,7 @@ mod tests {
     fn a_run_that_breaks_a_rule_is_not_sent() {
         let uploader = Uploader::start("http://127.0.0.1:1".into(), None);
         let error = uploader
-            .finish(Arc::default(), Duration::from_secs(1))
+            .finish(Arc::default(), Duration::from_secs(1), || ())
             .unwrap_err();
         assert!(matches!(error, UploadError::Invalid(_)), "{error}");
     }

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
+use shared::outcome::Outcome;
 use shared::run::NewRun;
+use shared::status::RunStatus;
 use shared::validate::{self, Invalid};
 
 use super::normalise::{self, NormalRun};
@@ -92,7 +94,12 @@ pub(super) fn prepare(run: NewRun, received_at: DateTime<Utc>) -> Result<Prepare
 fn bad(run: &NormalRun, hashes: &[Hash16]) -> Vec<usize> {
     let mut positions: Vec<usize> = (0..hashes.len()).collect();
     if let Some(cases) = &run.cases {
-        positions.retain(|position| cases[*position].outcome.is_bad());
+        // A test that was running when somebody stopped the session has not failed.
+        let stopped = run.row.status == RunStatus::Interrupted.as_str();
+        positions.retain(|position| {
+            let outcome = cases[*position].outcome;
+            outcome.is_bad() && !(stopped && outcome == Outcome::Crashed)
+        });
     } else {
         let mut seen = FxHashSet::default();
         positions.retain(|position| seen.insert(hashes[*position]));

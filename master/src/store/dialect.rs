@@ -40,6 +40,10 @@ pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
     let unusable = |error: sqlx::Error| StoreError::Url(error.to_string());
     let options: SqliteConnectOptions = url.parse().map_err(unusable)?;
     let file = options.get_filename();
+    if file.as_os_str().is_empty() {
+        let reason = "no file is named, write sqlite://path";
+        return Err(StoreError::Url(reason.to_owned()));
+    }
     if url.contains(":memory:") || url.contains("mode=memory") {
         let reason = "a database in memory forgets everything, name a file: sqlite://path";
         return Err(StoreError::Url(reason.to_owned()));

@@ -6,12 +6,14 @@ use master::queries::trend::TrendFilter;
 use shared::answer::FailureStat;
 use shared::case::NewCase;
 use shared::outcome::Outcome;
+use shared::status::RunStatus;
 
 use crate::engines::{Database, received_at};
 use crate::make;
 
 on_both_engines!(
     a_test_counts_once_a_run_and_only_when_it_is_bad,
+    a_test_that_somebody_stopped_has_not_failed,
     failures_are_counted_per_project_and_over_all,
     workers_are_listed_last_seen_first_with_their_mean_pass_rate,
     a_trend_is_oldest_first_and_ends_with_the_newest,
@@ -58,6 +60,21 @@ async fn a_test_counts_once_a_run_and_only_when_it_is_bad(db: &Database) {
     let top = stats(&opened, Some("shop")).await;
     assert_eq!(top[0], ("t.py::failed".to_owned(), 3));
     assert_eq!(top.last(), Some(&("t.py::x".to_owned(), 1)));
+    opened.close().await;
+}
+
+async fn a_test_that_somebody_stopped_has_not_failed(db: &Database) {
+    let opened = db.open().await;
+    for (run_id, status) in [
+        ("cancelled", RunStatus::Interrupted),
+        ("died", RunStatus::Crashed),
+    ] {
+        let mut run = make::run_of(run_id, vec![NewCase::new("t.py::slow", Outcome::Crashed)]);
+        run.status = Some(status);
+        opened.save(run).await;
+        let expected = usize::from(status == RunStatus::Crashed);
+        assert_eq!(stats(&opened, None).await.len(), expected, "{run_id}");
+    }
     opened.close().await;
 }
 

@@ -51,7 +51,10 @@ impl Summary {
                 Some(outcomes) => outcomes.iter().for_each(|outcome| summary.count(*outcome)),
                 None => summary.count(case.outcome),
             }
-            if case.outcomes.is_some() && case.outcome > Outcome::Failed {
+            let outcomes = case.outcomes.as_deref().unwrap_or_default();
+            // xdist has counted a test as failed whose process died; pytest's own death no one has.
+            let is_counted = outcomes.iter().any(|outcome| outcome.is_bad());
+            if case.outcomes.is_some() && case.outcome > Outcome::Failed && !is_counted {
                 summary.count(case.outcome);
             }
             summary.subtests_passed += u64::from(case.subtests_passed);

@@ -85,7 +85,8 @@ impl Settings {
                 .unwrap_or_else(|| Sourced::new(MASTER_URL_DEFAULT.to_owned(), Source::Default)),
             token: from
                 .pick("--token", options.token.clone(), "MASTER_TOKEN", None)
-                .map(|token| Sourced::new(Token(token.value), token.source)),
+                // A secret read from a file often ends in a newline, which no header can carry.
+                .map(|token| Sourced::new(Token(token.value.trim().to_owned()), token.source)),
             worker_id: text(
                 "--worker-id",
                 &options.worker_id,

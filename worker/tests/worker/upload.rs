@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shared::outcome::Outcome;
+use shared::run::NewRun;
 use shared::status::RunStatus;
 
 use crate::master::{Answer, Master, refusing_url};
@@ -117,6 +118,25 @@ fn a_master_that_hangs_costs_the_upload_timeout_and_no_more() {
         "{done:?}"
     );
     assert_eq!(kept(&stage).len(), 1);
+}
+
+#[test]
+fn a_worker_that_is_killed_while_it_waits_for_the_master_has_kept_the_run() {
+    let master = Master::answering(&[Answer::Hang]);
+    let stage = Stage::with(PASSES);
+    let mut command = stage.run(&master.url, &[]);
+    command.env("WORKER_UPLOAD_TIMEOUT", "30");
+    let mut worker = command.spawn().unwrap();
+    let start = Instant::now();
+    while kept(&stage).is_empty() && start.elapsed() < Duration::from_secs(25) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    let files = kept(&stage);
+    assert_eq!(files.len(), 1);
+    let run: NewRun = serde_json::from_slice(&std::fs::read(&files[0]).unwrap()).unwrap();
+    assert_eq!(run.cases.unwrap().len(), 1);
 }
 
 #[test]
