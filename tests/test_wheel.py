@@ -65,10 +65,11 @@ class Installed:
             "PROJECT": "wheel",
             "WORKER_ID": "wheel",
         }
-        # These stories run through a worker themselves: its master is not theirs, and it marks the
-        # environment so that inner runs stay unreported.
-        for name in ("MASTER_URL", "PYTEST_PLATFORM_NESTED"):
-            environment.pop(name, None)
+        # These stories run through a worker themselves, and distributed: its master is not theirs,
+        # and both mark the environment so that inner runs stay unreported.
+        for name in list(environment):
+            if name == "MASTER_URL" or name.startswith(("PYTEST_PLATFORM_", "PYTEST_XDIST_")):
+                del environment[name]
         if master is not None:
             environment.update(MASTER_URL=master.url, MASTER_TOKEN="not needed here")
         return subprocess.run(
