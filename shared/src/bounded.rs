@@ -58,6 +58,8 @@ bounded_lists! {
     run_failures: RunFailure, limits::RUN_FAILURES_MAX;
     /// `running` and `not_run` of a run.
     nodeids: String, limits::NODEIDS_LISTED_MAX;
+    /// `cases` of a batch.
+    batch_cases: NewCase, limits::BATCH_CASES_MAX;
     /// `problems` of a run.
     problems: Problem, limits::PROBLEMS_MAX;
     /// `plugins` of a run.

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod query;
 pub mod run;
 pub mod status;
+pub mod stream;
 pub mod text;
 pub mod time;
 pub mod validate;

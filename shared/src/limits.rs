@@ -18,6 +18,12 @@ pub const NODEID_BYTES_MAX: usize = 32 * 1024;
 /// Most cases in one run.
 pub const RUN_CASES_MAX: usize = 500_000;
 
+/// Most cases in one batch of a run that is streamed.
+pub const BATCH_CASES_MAX: usize = 500;
+
+/// Most batches of one run that is streamed.
+pub const RUN_BATCHES_MAX: u64 = 100_000;
+
 /// Most attempts or executions that one case may list in `outcomes`.
 pub const CASE_OUTCOMES_MAX: usize = 1_000;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::NewCase;
 use crate::status::RunStatus;
+use crate::stream::Live;
 
 /// The body of `POST /results`. Only `run_id` and `worker_id` are required.
 ///
@@ -280,9 +281,12 @@ pub struct RunSummary {
     pub complete: bool,
     /// The commit under test.
     pub commit: String,
-    /// When the master received it.
+    /// When the master received it; of a run that was streamed, its opening.
     #[serde(with = "crate::time::required")]
     pub received_at: DateTime<Utc>,
+    /// What is known of its end; `null` unless it is still going on.
+    #[serde(default)]
+    pub live: Option<Live>,
 }
 
 /// A run as `GET /results/{run_id}` answers it: the fields of [`RunSummary`], its failures, and
@@ -386,9 +390,12 @@ pub struct Run {
     /// When pytest ended.
     #[serde(with = "crate::time::optional")]
     pub finished_at: Option<DateTime<Utc>>,
-    /// When the master received it.
+    /// When the master received it; of a run that was streamed, its opening.
     #[serde(with = "crate::time::required")]
     pub received_at: DateTime<Utc>,
+    /// What is known of its end; `null` unless it is still going on.
+    #[serde(default)]
+    pub live: Option<Live>,
 }
 
 const fn yes() -> bool {

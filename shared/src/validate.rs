@@ -5,6 +5,7 @@ use crate::case::NewCase;
 use crate::limits;
 use crate::outcome::Outcome;
 use crate::run::NewRun;
+use crate::stream::NewBatch;
 use chrono::{DateTime, Utc};
 
 /// The first rule that a body broke.
@@ -172,6 +173,40 @@ fn lists(run: &NewRun) -> Result<(), Invalid> {
     if let Some(ci) = &run.ci {
         name("ci.name", &ci.name)?;
         long("ci.url", &ci.url, limits::COMMAND_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+/// Checks a batch of a run that is streamed.
+pub fn batch(batch: &NewBatch) -> Result<(), Invalid> {
+    at_most("cases", batch.cases.len(), limits::BATCH_CASES_MAX)?;
+    if !batch.cases.is_empty() {
+        identifier("batch_id", &batch.batch_id, limits::RUN_ID_BYTES_MAX)?;
+        if !(1..=limits::RUN_BATCHES_MAX).contains(&batch.number) {
+            let reason = format!("must be from 1 to {}", limits::RUN_BATCHES_MAX);
+            return Err(Invalid::new("number", reason));
+        }
+    }
+    for (index, each) in batch.cases.iter().enumerate() {
+        at(index, "cases", case(each))?;
+    }
+    let progress = &batch.progress;
+    let numbers = [progress.deselected, progress.running_count];
+    if numbers
+        .into_iter()
+        .chain(progress.collected)
+        .any(|count| count > limits::COUNT_MAX)
+    {
+        let reason = format!("counts must be at most {}", limits::COUNT_MAX);
+        return Err(Invalid::new("progress", reason));
+    }
+    at_most(
+        "progress.running",
+        progress.running.len(),
+        limits::NODEIDS_LISTED_MAX,
+    )?;
+    for id in &progress.running {
+        long("progress.running", id, limits::NODEID_BYTES_MAX)?;
     }
     Ok(())
 }
