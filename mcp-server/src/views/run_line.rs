@@ -93,6 +93,7 @@ fn summary(run: &Run) -> RunSummary {
         complete: run.complete,
         commit: run.commit.clone(),
         received_at: run.received_at,
+        live: run.live.clone(),
     }
 }
 
