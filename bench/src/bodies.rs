@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::outcome::Outcome;
-
-use crate::random::Random;
+use xtask::random::Random;
 
 /// Distinct tests of the project.
 pub(crate) const TESTS: usize = 10_000;

@@ -8,7 +8,6 @@ mod load;
 mod overhead;
 mod process_cost;
 mod queries;
-mod random;
 mod statistics;
 mod suites;
 mod yardstick;

@@ -9,13 +9,13 @@ use xtask::console;
 use xtask::http::{self, Connection};
 use xtask::master::Master;
 use xtask::places::{self, Profile};
+use xtask::random::Random;
 
 use crate::bodies::{self, PROJECT};
 use crate::command_line::Setting;
 use crate::figures::{Figure, Target};
 use crate::load::{self, Prepared};
 use crate::process_cost;
-use crate::random::Random;
 use crate::statistics::{median, percentile};
 
 /// Cases of a run.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, console, demo, process, test};
+use crate::{bench, chaos, console, demo, process, test};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Test(test::Options),
     /// Measure, and compare with the targets
     Bench(bench::Options),
+    /// Kill, starve and mislead everything on purpose, and count what was lost
+    Chaos(chaos::Options),
 }
 
 /// Reads the command line, runs the command, and answers with the exit code of the process.
@@ -31,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
     });
     process::give_way_to_signals();
     outcome.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as the demo and the benchmarks need: one host, kept-alive requests.
+//! As much of an HTTP client as the demo, the benchmarks and the fault tests need: one host, kept-alive requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -18,6 +18,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, as sent.
     pub body: Vec<u8>,
+    /// Path of the next page, where the answer names one.
+    pub next: Option<String>,
 }
 
 /// A connection that is used again and again.
@@ -30,6 +32,11 @@ pub struct Connection {
 impl Connection {
     /// Connects to the host and port of a URL such as `http://127.0.0.1:8080`.
     pub fn open(url: &str) -> Result<Self> {
+        Self::open_within(url, TIMEOUT)
+    }
+
+    /// As [`Connection::open`], and no answer may take longer than this.
+    pub fn open_within(url: &str, timeout: Duration) -> Result<Self> {
         let host = url
             .strip_prefix("http://")
             .with_context(|| format!("{url} is no plain http address"))?
@@ -37,7 +44,7 @@ impl Connection {
         let stream =
             TcpStream::connect(host).with_context(|| format!("cannot connect to {url}"))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(timeout))?;
         Ok(Self {
             host: host.to_owned(),
             stream: BufReader::with_capacity(64 * 1024, stream),
@@ -53,11 +60,26 @@ impl Connection {
 
     /// Sends JSON; `encoding` is the content encoding of the body, such as `zstd`.
     pub fn post(&mut self, path: &str, body: &[u8], encoding: Option<&str>) -> Result<Answer> {
+        self.send("POST", path, body, encoding)
+    }
+
+    /// Sends JSON to be kept under this path.
+    pub fn put(&mut self, path: &str, body: &[u8]) -> Result<Answer> {
+        self.send("PUT", path, body, None)
+    }
+
+    fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        encoding: Option<&str>,
+    ) -> Result<Answer> {
         let encoding = encoding.map_or(String::new(), |name| {
             format!("content-encoding: {name}\r\n")
         });
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
              {encoding}content-length: {}\r\n\r\n",
             self.host,
             body.len()
@@ -65,7 +87,7 @@ impl Connection {
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
-        self.answer().with_context(|| format!("POST {path}"))
+        self.answer().with_context(|| format!("{method} {path}"))
     }
 
     fn answer(&mut self) -> Result<Answer> {
@@ -77,6 +99,7 @@ impl Connection {
             .with_context(|| format!("not HTTP: {status_line}"))?;
         let mut length = None;
         let mut chunked = false;
+        let mut next = None;
         loop {
             let line = self.line()?;
             if line.is_empty() {
@@ -85,6 +108,9 @@ impl Connection {
             let lower = line.to_ascii_lowercase();
             if let Some(value) = lower.strip_prefix("content-length:") {
                 length = Some(value.trim().parse::<u64>()?);
+            }
+            if lower.starts_with("link:") {
+                next = next_page(&line);
             }
             chunked |= lower.starts_with("transfer-encoding:") && lower.contains("chunked");
         }
@@ -101,7 +127,7 @@ impl Connection {
         } else {
             self.take(length.unwrap_or(0), &mut body)?;
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, next })
     }
 
     fn take(&mut self, size: u64, body: &mut Vec<u8>) -> Result<()> {
@@ -124,6 +150,16 @@ impl Connection {
     }
 }
 
+/// The target of `link: </path?cursor=x>; rel="next"`.
+fn next_page(header: &str) -> Option<String> {
+    let link = header
+        .split(',')
+        .find(|link| link.contains("rel=\"next\""))?;
+    let (_, rest) = link.split_once('<')?;
+    let (target, _) = rest.split_once('>')?;
+    Some(target.to_owned())
+}
+
 /// Asks once, on a connection of its own, and reads the answer as JSON.
 pub fn get_json(url: &str, path: &str) -> Result<serde_json::Value> {
     let answer = Connection::open(url)?.get(path)?;
@@ -133,4 +169,17 @@ pub fn get_json(url: &str, path: &str) -> Result<serde_json::Value> {
     }
     serde_json::from_slice(&answer.body)
         .with_context(|| format!("GET {url}{path} answered no JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_page;
+
+    #[test]
+    fn the_next_page_is_read_from_the_link() {
+        let header = "Link: </results?limit=1&cursor=a-b>; rel=\"next\"";
+        let path = next_page(header);
+        assert_eq!(path.as_deref(), Some("/results?limit=1&cursor=a-b"));
+        assert_eq!(next_page("Link: </results>; rel=\"prev\""), None);
+    }
 }

@@ -59,6 +59,26 @@ pub fn mcp_server(profile: Profile) -> PathBuf {
     programs(profile).join("pytest-platform-mcp")
 }
 
+/// Path of the program that breaks things on purpose.
+pub fn chaos(profile: Profile) -> PathBuf {
+    programs(profile).join("pytest-platform-chaos")
+}
+
+/// The library that lies to a program about the time, where the system has it.
+pub fn faketime() -> Option<PathBuf> {
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    let architectures = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let nested = architectures.map(|entry| entry.path());
+    folders
+        .into_iter()
+        .chain(nested)
+        .map(|folder| folder.join("faketime/libfaketime.so.1"))
+        .find(|library| library.is_file())
+}
+
 /// Builds every program; cargo's own progress goes to standard error.
 ///
 /// All of them at once, always: cargo builds a dependency again for each set of features that the

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -13,6 +14,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::descendants;
+
 /// How long a child may take to end by itself once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often a waiting parent looks.
@@ -20,6 +23,9 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Process groups under way, each with the signal that asks it to end.
 static RUNNING: Mutex<Vec<(Pid, Signal)>> = Mutex::new(Vec::new());
+
+/// Folders that go when a signal ends this process.
+static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Whether a signal is ending this process.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -30,7 +36,46 @@ fn running() -> MutexGuard<'static, Vec<(Pid, Signal)>> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// From now on Ctrl-C, SIGTERM and SIGHUP end every child before they end this process.
+/// A folder that is gone at the end: when this is dropped, and when a signal ends this process.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes an empty folder with a new name among the temporary files.
+    pub fn make(prefix: &str) -> Result<Self> {
+        let made = output(Command::new("mktemp").args([
+            "--directory",
+            "--tmpdir",
+            &format!("{prefix}.XXXXXXXX"),
+        ]))?;
+        let path = PathBuf::from(made.trim());
+        folders().push(path.clone());
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+        folders().retain(|path| *path != self.path);
+    }
+}
+
+fn folders() -> MutexGuard<'static, Vec<PathBuf>> {
+    FOLDERS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// From now on Ctrl-C, SIGTERM and SIGHUP end every child before they end this process,
+/// and remove what [`Folder`] made.
 pub fn end_children_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for Ctrl-C")?;
     std::thread::Builder::new()
@@ -39,6 +84,10 @@ pub fn end_children_on_signals() -> Result<()> {
             if let Some(signal) = signals.forever().next() {
                 INTERRUPTED.store(true, Ordering::Release);
                 end_all();
+                descendants::end_own();
+                for folder in folders().iter() {
+                    let _ = std::fs::remove_dir_all(folder);
+                }
                 // The shell's convention: 128 and the number of the signal.
                 std::process::exit(128 + signal);
             }
@@ -94,6 +143,9 @@ impl Guarded {
     /// As [`Guarded::start`], with standard input as the caller set it, and ended by this signal.
     pub fn start_with(command: &mut Command, polite: Signal) -> Result<Self> {
         let mut registry = running();
+        if INTERRUPTED.load(Ordering::Acquire) {
+            bail!("interrupted");
+        }
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command
             .process_group(0)
@@ -147,6 +199,12 @@ impl Guarded {
         if let Some(status) = self.wait_at_most(GRACE)? {
             return Ok(status);
         }
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.wait()
+    }
+
+    /// Ends the child and its group at once, without asking.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
         let _ = kill_process_group(self.group, Signal::KILL);
         self.wait()
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test of the project, step by step, all steps even when one fails.
 
+mod chaos;
 mod checks;
 mod end_to_end;
 mod plugin;
@@ -40,6 +41,8 @@ enum StepName {
     /// Whole-system stories in tests/, run through the worker itself
     #[value(name = "e2e")]
     EndToEnd,
+    /// Everything killed, starved and misled on purpose, in a short form
+    Chaos,
 }
 
 impl StepName {
@@ -50,6 +53,7 @@ impl StepName {
             Self::Rust => rust::run(resources.postgres_url()?),
             Self::Plugin => plugin::run(),
             Self::EndToEnd => end_to_end::run(resources.postgres_url()?),
+            Self::Chaos => chaos::run(),
         }
     }
 }
