@@ -9,6 +9,7 @@ use shared::run::NewRun;
 use shared::text::cut_in_place;
 
 use crate::config::{FactsBeingFound, Settings};
+use crate::journal::Journal;
 use crate::uploader::{UploadError, Uploader};
 use crate::{client, report, saved, shed};
 
@@ -16,15 +17,17 @@ use crate::{client, report, saved, shed};
 #[derive(Debug)]
 pub struct Preparations {
     facts: FactsBeingFound,
+    journal: Journal,
     uploader: Uploader,
 }
 
 impl Preparations {
     /// Starts to ask git and to prepare the client.
-    pub fn start(settings: &Settings) -> Self {
+    pub fn start(settings: &Settings, journal: Journal) -> Self {
         let token = settings.token.as_ref().map(|token| token.value.clone());
         Self {
-            facts: FactsBeingFound::start(settings),
+            facts: FactsBeingFound::start(settings, journal.clone()),
+            journal,
             uploader: Uploader::start(settings.master_url.value.clone(), token),
         }
     }
@@ -46,6 +49,9 @@ pub fn deliver(
     let upload = preparations
         .uploader
         .finish(Arc::clone(&run), timeout, || unsent = keep(&run));
+    if upload.is_ok() {
+        preparations.journal.uploaded();
+    }
     let mut kept = None;
     if let Some(save) = &settings.save {
         match body(&run).and_then(|json| saved::write(&save.value, &json).map_err(told)) {

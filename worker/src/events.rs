@@ -2,12 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use shared::event::Event;
 use shared::run::{Problem, ProblemKind};
 
 use crate::aggregate::Run;
+use crate::journal::Journal;
 use crate::pytest::{EventPipe, Flow, pump};
 
 /// Longest line. The longest that the plugin means to write, an announcement of 500 tests with
@@ -33,37 +35,66 @@ pub struct Heard {
     pub arguments: Vec<String>,
 }
 
+/// What was heard so far, for whoever wants to know it while it goes on. It is locked for a chunk of
+/// events at a time, and stays empty once [`Listener::finish`] has taken it.
+pub type SharedHeard = Arc<Mutex<Heard>>;
+
+/// Locks what was heard. A panic while it was locked leaves what there is.
+pub fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The thread that listens to the plugin.
 #[derive(Debug)]
-pub struct Listener(JoinHandle<Heard>);
+pub struct Listener {
+    thread: JoinHandle<Vec<Problem>>,
+    heard: SharedHeard,
+    journal: Journal,
+}
 
 impl Listener {
-    /// Starts to listen.
-    pub fn start(pipe: EventPipe) -> Self {
-        Self(std::thread::spawn(move || listen(&pipe)))
+    /// Starts to listen, until the pipe's end or pytest's. Whatever arrives is in the journal before
+    /// it counts.
+    pub fn start(pipe: EventPipe, journal: Journal) -> Self {
+        let heard = SharedHeard::default();
+        let shared = Arc::clone(&heard);
+        let written = journal.clone();
+        let thread = std::thread::spawn(move || listen(&pipe, &written, &shared));
+        Self {
+            thread,
+            heard,
+            journal,
+        }
+    }
+
+    /// What was heard so far.
+    pub fn shared(&self) -> SharedHeard {
+        Arc::clone(&self.heard)
     }
 
     /// Waits for the last event.
     pub fn finish(self) -> Heard {
-        self.0.join().unwrap_or_else(|_| Heard {
-            problems: vec![warning(
-                "the worker lost this run's events: its reader panicked",
-            )],
-            ..Heard::default()
-        })
+        let mut problems = self.thread.join().unwrap_or_else(|_| {
+            vec![warning(
+                "the worker lost events of this run: its reader panicked",
+            )]
+        });
+        problems.extend(self.journal.problem().map(|text| warning(&text)));
+        let mut heard = std::mem::take(&mut *locked(&self.heard));
+        heard.problems = problems;
+        heard
     }
 }
 
-/// Listens on this thread, until the pipe's end or pytest's.
-pub fn listen(pipe: &EventPipe) -> Heard {
-    let mut heard = Heard::default();
+fn listen(pipe: &EventPipe, journal: &Journal, heard: &Mutex<Heard>) -> Vec<Problem> {
     let mut lines = Lines::default();
     pump(&pipe.from, Flow::Pipe, pipe.ended.as_fd(), |bytes| {
+        journal.append(&lines.completed_by(bytes));
+        let mut heard = locked(heard);
         lines.take(bytes, |event| heard.apply(event));
         ControlFlow::Continue(())
     });
-    heard.problems = lines.finish();
-    heard
+    lines.finish()
 }
 
 impl Heard {
@@ -89,6 +120,27 @@ struct Lines {
 }
 
 impl Lines {
+    /// The lines that these bytes will complete, in two pieces: what was there of the first, and
+    /// the rest.
+    fn completed_by<'a>(&'a self, bytes: &'a [u8]) -> [&'a [u8]; 2] {
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let complete = &bytes[..end];
+        if self.too_long {
+            let start = complete
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            return [&[], &complete[start..]];
+        }
+        if complete.is_empty() {
+            return [&[], &[]];
+        }
+        [&self.partial, complete]
+    }
+
     fn take(&mut self, bytes: &[u8], mut give: impl FnMut(Event)) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -213,6 +265,22 @@ mod tests {
         let (events, problems) = events_of(&[b"{\"collected\":1}\n{\"start\":[1"]);
         assert_eq!(events.len(), 1);
         assert_eq!(problems[0].kind, ProblemKind::Truncated);
+    }
+
+    #[test]
+    fn what_goes_to_the_journal_is_the_lines_that_count_and_no_part_of_others() {
+        let mut lines = Lines::default();
+        let mut journal = Vec::new();
+        let mut feed = |lines: &mut Lines, bytes: &[u8]| {
+            journal.extend(lines.completed_by(bytes).concat());
+            lines.take(bytes, |_| ());
+        };
+        feed(&mut lines, b"a");
+        feed(&mut lines, b"b\nc\nd");
+        feed(&mut lines, b"");
+        feed(&mut lines, &vec![b'x'; LINE_BYTES_MAX]);
+        feed(&mut lines, b"xx\ne\nf");
+        assert_eq!(String::from_utf8_lossy(&journal), "ab\nc\ne\n");
     }
 
     proptest! {

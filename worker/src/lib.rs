@@ -8,6 +8,7 @@ pub mod config;
 pub mod deliver;
 pub mod events;
 pub mod exit;
+pub mod journal;
 mod main_command;
 pub mod pytest;
 pub mod report;

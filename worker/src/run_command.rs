@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use shared::run::NewRun;
+use shared::run::Problem;
 
 use crate::aggregate::Ending;
 use crate::cli::RunArguments;
 use crate::config::Settings;
 use crate::deliver::{Preparations, deliver, quoted};
-use crate::events::{Heard, Listener};
+use crate::events::Listener;
+use crate::journal::{Beginning, Journal};
 use crate::pytest::{Finished, Interpreter, Pytest, TERMINATION_GRACE};
 use crate::{exit, report};
 
@@ -56,8 +57,14 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     if let Some(reason) = pytest.unheard() {
         return unreported(pytest, &reason, &arguments.pytest_arguments);
     }
-    let listener = Listener::start(pipe);
-    let preparations = Preparations::start(&settings);
+    let command = command(&python, arguments);
+    let beginning = Beginning {
+        command: Some(command.clone()),
+        started_at: Some(pytest.started_at()),
+    };
+    let journal = Journal::begin(&settings, beginning);
+    let listener = Listener::start(pipe, journal.clone());
+    let preparations = Preparations::start(&settings, journal.clone());
     let finished = match waited(pytest) {
         Ok(finished) => finished,
         Err(code) => return code,
@@ -65,24 +72,22 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     let heard = listener.finish();
     let ended = finished.ended;
     if !heard.hello && finished.log_tail.contains(NO_PYTEST) {
+        journal.discard();
         say_no_pytest(&python);
         return ExitCode::from(ended);
     }
     if asks_only(&arguments.pytest_arguments) {
+        journal.discard();
         return ExitCode::from(ended);
     }
     let timeout = match finished.stopped_by {
         Some(_) => settings.upload_timeout.value.min(TERMINATION_GRACE),
         None => settings.upload_timeout.value,
     };
-    let command = command(&python, arguments);
-    deliver(
-        &settings,
-        preparations,
-        join(heard, finished),
-        &command,
-        timeout,
-    );
+    let (run, ending) = (heard.run, ending(heard.problems, finished));
+    journal.end(&ending, &command);
+    let run = run.finish(ending);
+    deliver(&settings, preparations, run, &command, timeout);
     ExitCode::from(ended)
 }
 
@@ -116,8 +121,8 @@ fn asks_only(pytest_arguments: &[OsString]) -> bool {
         .any(|argument| QUESTIONS.iter().any(|question| argument == question))
 }
 
-fn join(heard: Heard, finished: Finished) -> NewRun {
-    heard.run.finish(Ending {
+fn ending(reader_problems: Vec<Problem>, finished: Finished) -> Ending {
+    Ending {
         exit_code: finished.ended.code(),
         signal: finished.ended.signal_name(),
         timed_out: false,
@@ -125,8 +130,8 @@ fn join(heard: Heard, finished: Finished) -> NewRun {
         finished_at: Some(finished.finished_at),
         duration_s: finished.duration_s,
         log_tail: finished.log_tail,
-        reader_problems: heard.problems,
-    })
+        reader_problems,
+    }
 }
 
 fn say_no_pytest(python: &Interpreter) {

@@ -9,8 +9,10 @@ use crate::aggregate::Ending;
 use crate::cli::SidecarArguments;
 use crate::config::Settings;
 use crate::deliver::{Preparations, deliver, quoted};
+use crate::events::Listener;
+use crate::journal::{Beginning, Journal};
 use crate::pytest::EventPipe;
-use crate::{events, exit, report};
+use crate::{exit, report};
 
 /// Reports what the plugin in the parent process says, until that ends.
 pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
@@ -23,8 +25,13 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         }
     };
     let (started, started_at) = (Instant::now(), Utc::now());
-    let preparations = Preparations::start(&settings);
-    let heard = events::listen(&pipe);
+    let beginning = Beginning {
+        command: None,
+        started_at: Some(started_at),
+    };
+    let journal = Journal::begin(&settings, beginning);
+    let preparations = Preparations::start(&settings, journal.clone());
+    let heard = Listener::start(pipe, journal.clone()).finish();
     let command = if arguments.command.is_empty() {
         let given = heard.arguments.iter().map(|word| word.as_str().into());
         quoted(std::iter::once("pytest".into()).chain(given))
@@ -32,16 +39,19 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         quoted(arguments.command.iter().map(|word| word.to_string_lossy()))
     };
     if !heard.hello {
+        journal.discard();
         // It was started for nothing, such as a `pytest` whose command line was wrong.
         return ExitCode::SUCCESS;
     }
-    let run = heard.run.finish(Ending {
+    let ending = Ending {
         started_at: Some(started_at),
         finished_at: Some(Utc::now()),
         duration_s: started.elapsed().as_secs_f64(),
         reader_problems: heard.problems,
         ..Ending::default()
-    });
+    };
+    journal.end(&ending, &command);
+    let run = heard.run.finish(ending);
     let timeout = settings.upload_timeout.value;
     deliver(&settings, preparations, run, &command, timeout);
     ExitCode::SUCCESS

@@ -7,6 +7,7 @@ use shared::run::{Ci, NewRun};
 
 use super::settings::printable;
 use super::{CiFacts, GitFacts, Settings, Source, Sourced};
+use crate::journal::Journal;
 
 /// The origin of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,10 +77,14 @@ impl Facts {
 pub struct FactsBeingFound(JoinHandle<Facts>);
 
 impl FactsBeingFound {
-    /// Starts to ask.
-    pub fn start(settings: &Settings) -> Self {
+    /// Starts to ask. The journal learns the answer as soon as it is there.
+    pub fn start(settings: &Settings, journal: Journal) -> Self {
         let settings = settings.clone();
-        Self(std::thread::spawn(move || Facts::find(&settings)))
+        Self(std::thread::spawn(move || {
+            let facts = Facts::find(&settings);
+            journal.facts(&facts);
+            facts
+        }))
     }
 
     /// Waits for the answer. A search that panicked found nothing: the run counts, not its label.

@@ -150,6 +150,11 @@ impl Pytest {
         Some(reason.to_string())
     }
 
+    /// When it was started.
+    pub const fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
     /// Waits for its end, and for the rest of its output.
     pub fn wait(mut self) -> io::Result<Finished> {
         let process = Pid::from_child(&self.child);
