@@ -9,7 +9,7 @@ use shared::outcome::Outcome;
 use super::text::{TextBudget, nodeid, storable};
 
 /// Everything told about one test.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Test {
     /// Name and place; empty while a number is used that was not announced.
     pub(super) nodeid: String,
@@ -39,6 +39,8 @@ pub(super) struct Test {
     reason: String,
     failures: Vec<CaseFailure>,
     pub(super) failures_dropped: u32,
+    /// Whether it is on the list of those that changed.
+    pub(super) changed: bool,
 }
 
 /// Why a test that never ended never ended.
@@ -228,6 +230,24 @@ impl Test {
     /// Whether it started at all.
     pub(super) fn has_started(&self) -> bool {
         self.executions > 0
+    }
+
+    /// The case of a test that ended and said how: what [`Self::into_case`] will make of it unless
+    /// more is told.
+    pub(super) fn to_ended_case(&self) -> Option<NewCase> {
+        let said = self
+            .outcomes
+            .iter()
+            .any(|outcome| *outcome != Outcome::Rerun);
+        if self.is_running() || !(said || self.crashed) {
+            return None;
+        }
+        // Of a test that ended, it is never asked.
+        let death = Death {
+            outcome: Outcome::Crashed,
+            message: String::new(),
+        };
+        self.clone().into_case(&death)
     }
 
     /// The case, where the test started. A test that never ended gets `death`'s outcome.

@@ -7,6 +7,7 @@ mod case;
 mod contradiction;
 mod ending;
 mod finish;
+mod live;
 mod problems;
 mod run;
 mod summary;

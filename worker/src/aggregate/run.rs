@@ -1,5 +1,7 @@
 //! One session while it goes on.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, Utc};
 use shared::event::{Collect, Event, Finish, Hello, Interrupt, Session, Tests};
 use shared::limits;
@@ -29,6 +31,9 @@ pub struct Run {
     pub(super) exit: Option<String>,
     pub(super) problems: Problems,
     pub(super) budget: TextBudget,
+    /// Numbers of tests that changed since they were taken, each once; those that run now are all
+    /// here.
+    pub(super) changed: VecDeque<u32>,
     last_started: Option<u32>,
 }
 
@@ -100,9 +105,14 @@ impl Run {
 
     fn announce(&mut self, tests: Tests) {
         for (number, announced) in (u64::from(tests.first)..).zip(tests.tests) {
-            match self.slot(number) {
-                Some(test) => test.announce(announced),
-                None => self.tests_dropped += 1,
+            let Some(test) = self.slot(number) else {
+                self.tests_dropped += 1;
+                continue;
+            };
+            test.announce(announced);
+            // One that was heard of before it had a name, which no plugin of ours does.
+            if test.has_started() && !std::mem::replace(&mut test.changed, true) {
+                self.changed.push_back(number as u32);
             }
         }
     }
@@ -131,8 +141,12 @@ impl Run {
 
     /// Does something with a test; a number over the limit is nobody's.
     fn with(&mut self, number: u32, act: impl FnOnce(&mut Test)) {
-        if let Some(test) = self.slot(u64::from(number)) {
-            act(test);
+        let Some(test) = self.slot(u64::from(number)) else {
+            return;
+        };
+        act(test);
+        if !std::mem::replace(&mut test.changed, true) {
+            self.changed.push_back(number);
         }
     }
 

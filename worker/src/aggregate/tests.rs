@@ -12,7 +12,7 @@ use shared::status::RunStatus;
 
 use super::{Ending, Run, Summary};
 
-fn opening(tests: u32) -> Vec<Event> {
+pub(super) fn opening(tests: u32) -> Vec<Event> {
     let rows = (0..tests).map(|number| {
         Announced(
             format!("t.py::test_{number}"),
@@ -32,7 +32,7 @@ fn opening(tests: u32) -> Vec<Event> {
     ]
 }
 
-fn pass(number: u32) -> [Event; 3] {
+pub(super) fn pass(number: u32) -> [Event; 3] {
     [
         Event::Start(number, 1_795_230_000.5),
         Event::Passed(number, 0.25, 0.5),
@@ -40,7 +40,7 @@ fn pass(number: u32) -> [Event; 3] {
     ]
 }
 
-fn report(number: u32, when: &str, category: &str) -> Event {
+pub(super) fn report(number: u32, when: &str, category: &str) -> Event {
     Event::Report(Box::new(Report {
         test: number,
         when: when.to_owned(),
@@ -57,7 +57,7 @@ fn report(number: u32, when: &str, category: &str) -> Event {
     }))
 }
 
-fn closing(exit_status: i32) -> [Event; 3] {
+pub(super) fn closing(exit_status: i32) -> [Event; 3] {
     [
         Event::Finish(Finish {
             exit_status,
@@ -76,7 +76,7 @@ fn told(events: impl IntoIterator<Item = Event>, ending: Ending) -> NewRun {
     run.finish(ending)
 }
 
-fn exited(code: i32) -> Ending {
+pub(super) fn exited(code: i32) -> Ending {
     Ending {
         exit_code: Some(code),
         ..Ending::default()
@@ -297,7 +297,7 @@ fn a_place_told_after_the_name_completes_it_and_takes_nothing_back() {
     assert_eq!(case.markers, ["slow"]);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let number = prop_oneof![0u32..6, Just(u32::MAX), Just(9_999)];
     let time = prop_oneof![
         Just(1.0e9),
