@@ -1,17 +1,25 @@
 //! How pytest's process ended, as its parent saw it.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use shared::run::Problem;
 
 /// What [`super::Run::finish`] needs besides the events.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Ending {
     /// The exit code, `None` when a signal ended the process or nobody knows.
     pub exit_code: Option<i32>,
     /// The signal that ended it, such as `SIGSEGV`.
     pub signal: Option<String>,
-    /// Whether the run's time limit ended it; the exit code and signal are then of no interest.
+    /// Whether a time limit ended it; the exit code and signal are then of no interest.
     pub timed_out: bool,
+    /// Which limit that was, such as `the run reached its limit of 5 s`; may be empty.
+    pub limit: String,
+    /// The signal with which the worker itself was told to stop while pytest ran.
+    pub stopped_by: Option<String>,
+    /// Whether the plugin's pipe was closed while pytest went on: what followed is unknown.
+    pub pipe_closed_early: bool,
     /// When the process was started.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -20,6 +28,6 @@ pub struct Ending {
     pub duration_s: f64,
     /// The end of its output.
     pub log_tail: String,
-    /// What the reader of the pipe wants known, such as lines that were no events.
+    /// What the worker wants known, such as lines of the plugin that were no events.
     pub reader_problems: Vec<Problem>,
 }

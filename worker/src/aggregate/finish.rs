@@ -37,12 +37,15 @@ impl Run {
             Some(_) => None,
             None => ending.exit_code.or(session_status),
         };
+        let interrupted_by_limit = self.is_interrupted_by_limit(&ending);
         self.end_what_only_lacks_a_teardown();
         let death = self.death(&ending, exit_code);
         let sorted = sort(std::mem::take(&mut self.tests), &death);
         let counts = Summary::of_cases(&sorted.cases);
         let all_reported = sorted.running_count == 0 && sorted.not_run_count == 0;
+        let lost = ending.lost && (self.goodbye.is_none() || !finished);
         let facts = Facts {
+            lost,
             timed_out: ending.timed_out,
             signalled: ending.signal.is_some(),
             exit_code,
@@ -65,7 +68,8 @@ impl Run {
             self.problems.add(ProblemKind::Contradiction, "", words);
         }
         let status = self.compare_with_terminal(counts, verdict.status);
-        self.into_run(ending, sorted, status, exit_code, finished && all_reported)
+        let complete = finished && all_reported && !lost;
+        self.into_run(ending, sorted, status, exit_code, complete)
     }
 
     /// Whether a test failed. One that a person's Ctrl-C or `pytest.exit` cut short did not.
@@ -93,7 +97,10 @@ impl Run {
 
     /// Why a test that never ended never ended.
     fn death(&self, ending: &Ending, exit_code: Option<i32>) -> Death {
-        let (outcome, cause) = if ending.timed_out && self.finish.is_none() {
+        let (outcome, cause) = if ending.lost && self.goodbye.is_none() {
+            let words = "the worker was killed, or its machine stopped,";
+            (Outcome::Crashed, words.to_owned())
+        } else if ending.timed_out && self.finish.is_none() {
             (
                 Outcome::Timeout,
                 "the time limit of the run was reached".to_owned(),
@@ -134,6 +141,11 @@ impl Run {
         let place = sorted.running.first().map_or("", String::as_str);
         let cause = death.message.replace(" while this test was running", "");
         match status {
+            RunStatus::Lost => {
+                let cause = cause.trim_end_matches(',');
+                let words = format!("{cause} before pytest said goodbye");
+                self.problems.add(ProblemKind::Crash, place, words);
+            }
             RunStatus::Crashed if facts.finished => {
                 let words = format!("{cause} after the session had ended");
                 self.problems.add(ProblemKind::Crash, place, words);
@@ -147,11 +159,25 @@ impl Run {
                 let words = "pytest never loaded the plugin; see the log tail";
                 self.problems.add(ProblemKind::InternalError, "", words);
             }
+            RunStatus::Timeout => {
+                let words = format!("{cause}{}", self.waited_for(sorted));
+                self.problems.add(ProblemKind::Crash, place, words);
+            }
+            RunStatus::Interrupted if !facts.finished => {
+                self.problems.add(ProblemKind::Warning, place, cause);
+            }
             _ => {}
         }
-        if facts.finished && ending.timed_out {
-            let words = "the session ended, but the process did not exit before the time limit";
+        if facts.finished && ending.timed_out && status != RunStatus::Timeout {
+            let words = format!(
+                "the session ended, but the process did not exit: {}",
+                limit_words(ending)
+            );
             self.problems.add(ProblemKind::Warning, "", words);
+        }
+        if self.is_unheard(ending) {
+            self.problems
+                .add(ProblemKind::Contradiction, "", PIPE_CLOSED_EARLY);
         }
         // Without a goodbye, or with another exit code than that, the interpreter's last traceback
         // is the reason; otherwise it is just that of the last failed test.
@@ -160,7 +186,9 @@ impl Run {
             self.problems
                 .add(ProblemKind::InternalError, place, facts.exit_text.as_str());
         }
-        if let Some(interrupt) = self.interrupt.take() {
+        if let Some(interrupt) = self.interrupt.take()
+            && !facts.interrupted_by_limit
+        {
             self.problems
                 .add(ProblemKind::Warning, place, told(&interrupt));
         }
@@ -255,6 +283,18 @@ impl Run {
             finished_at: ending.finished_at,
             ..NewRun::default()
         }
+    }
+}
+
+/// What is said of a run whose end was not heard.
+const PIPE_CLOSED_EARLY: &str =
+    "the plugin's pipe was closed while pytest went on, so what the tests did after that is unknown";
+
+fn limit_words(ending: &Ending) -> String {
+    if ending.limit.is_empty() {
+        "the time limit of the run was reached".to_owned()
+    } else {
+        ending.limit.clone()
     }
 }
 

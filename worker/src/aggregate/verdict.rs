@@ -2,6 +2,8 @@
 
 use shared::status::RunStatus;
 
+/// Exit status of a session with failed tests.
+const TESTS_FAILED: i32 = 1;
 /// Exit status of a session that pytest itself could not carry on.
 const INTERNAL_ERROR: i32 = 3;
 /// Exit status of a refused command line.
@@ -18,8 +20,16 @@ const NO_TESTS: i32 = 5;
     reason = "these are independent facts, and every combination happens"
 )]
 pub(super) struct Facts {
+    /// Nobody saw the end, and pytest had not said goodbye before.
+    pub(super) lost: bool,
     /// The time limit ended the process.
     pub(super) timed_out: bool,
+    /// The session was still on at that limit, and was interrupted by it.
+    pub(super) interrupted_by_limit: bool,
+    /// The worker was told to stop, and told pytest.
+    pub(super) stopped: bool,
+    /// The plugin could not be heard to the end.
+    pub(super) pipe_closed_early: bool,
     /// A signal ended it.
     pub(super) signalled: bool,
     /// Its exit code, where known.
@@ -60,8 +70,14 @@ pub(super) struct Verdict {
 
 impl Facts {
     pub(super) fn verdict(&self) -> Verdict {
+        if self.lost {
+            return plain(RunStatus::Lost);
+        }
         if !self.finished {
             return plain(self.without_finish());
+        }
+        if self.interrupted_by_limit {
+            return plain(RunStatus::Timeout);
         }
         if self.signalled && !self.timed_out {
             return plain(RunStatus::Crashed);
@@ -90,7 +106,16 @@ impl Facts {
         if self.timed_out {
             return RunStatus::Timeout;
         }
-        if self.signalled || (self.loaded && !self.orderly) {
+        if self.signalled && self.stopped {
+            return RunStatus::Interrupted;
+        }
+        if self.signalled {
+            return RunStatus::Crashed;
+        }
+        if self.pipe_closed_early && !self.orderly {
+            return self.unheard();
+        }
+        if self.loaded && !self.orderly {
             return RunStatus::Crashed;
         }
         match self.exit_code {
@@ -100,6 +125,16 @@ impl Facts {
             _ if self.interrupted => RunStatus::Interrupted,
             // `--help` and `--version` end before a session begins.
             Some(0 | NO_TESTS) if self.loaded && self.started == 0 => RunStatus::NoTests,
+            _ => RunStatus::InternalError,
+        }
+    }
+
+    /// pytest went on after the plugin was heard last: its exit code may say that tests failed, but
+    /// none says that all passed.
+    fn unheard(&self) -> RunStatus {
+        match self.exit_code {
+            Some(TESTS_FAILED) => RunStatus::Failed,
+            Some(INTERRUPTED) => RunStatus::Interrupted,
             _ => RunStatus::InternalError,
         }
     }
@@ -225,6 +260,52 @@ mod tests {
             facts.finished = false;
         });
         assert_eq!(hung, RunStatus::Timeout);
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_is_lost_whatever_the_tests_did() {
+        assert_eq!(status_after(|facts| facts.lost = true), RunStatus::Lost);
+    }
+
+    #[test]
+    fn a_session_that_the_limit_interrupted_is_a_timeout_although_it_said_goodbye() {
+        let status = status_after(|facts| {
+            facts.timed_out = true;
+            facts.interrupted_by_limit = true;
+            facts.interrupted = true;
+            facts.session_status = Some(INTERRUPTED);
+        });
+        assert_eq!(status, RunStatus::Timeout);
+    }
+
+    #[test]
+    fn a_signal_that_the_worker_passed_on_stopped_the_run_and_any_other_crashed_it() {
+        let died = |stopped| {
+            status_after(|facts| {
+                facts.finished = false;
+                facts.orderly = false;
+                facts.signalled = true;
+                facts.exit_code = None;
+                facts.stopped = stopped;
+            })
+        };
+        assert_eq!(died(true), RunStatus::Interrupted);
+        assert_eq!(died(false), RunStatus::Crashed);
+    }
+
+    #[test]
+    fn a_run_that_was_not_heard_to_its_end_is_never_passed() {
+        let unheard = |exit_code| {
+            status_after(|facts| {
+                facts.finished = false;
+                facts.orderly = false;
+                facts.pipe_closed_early = true;
+                facts.exit_code = exit_code;
+            })
+        };
+        assert_eq!(unheard(Some(0)), RunStatus::InternalError);
+        assert_eq!(unheard(Some(1)), RunStatus::Failed);
+        assert_eq!(unheard(None), RunStatus::InternalError);
     }
 
     #[test]
