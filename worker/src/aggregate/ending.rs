@@ -20,6 +20,8 @@ pub struct Ending {
     pub stopped_by: Option<String>,
     /// Whether the plugin's pipe was closed while pytest went on: what followed is unknown.
     pub pipe_closed_early: bool,
+    /// Whether nobody saw the end: the worker was killed too, and its journal is all there is.
+    pub lost: bool,
     /// When the process was started.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
