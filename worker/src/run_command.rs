@@ -125,13 +125,12 @@ fn ending(reader_problems: Vec<Problem>, finished: Finished) -> Ending {
     Ending {
         exit_code: finished.ended.code(),
         signal: finished.ended.signal_name(),
-        timed_out: false,
-        lost: false,
         started_at: Some(finished.started_at),
         finished_at: Some(finished.finished_at),
         duration_s: finished.duration_s,
         log_tail: finished.log_tail,
         reader_problems,
+        ..Ending::default()
     }
 }
 

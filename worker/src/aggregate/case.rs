@@ -227,6 +227,19 @@ impl Test {
         self.active > 0
     }
 
+    /// Its name, the xdist worker that runs it and since when, for a person who waits for it.
+    pub(super) fn whereabouts(&self) -> String {
+        let mut words = self.nodeid.clone();
+        if let Some(worker) = &self.xdist_worker {
+            words.push_str(" on ");
+            words.push_str(worker);
+        }
+        if let Some(at) = self.started_at {
+            words.push_str(&at.format(" since %H:%M:%S UTC").to_string());
+        }
+        words
+    }
+
     /// Whether it started at all.
     pub(super) fn has_started(&self) -> bool {
         self.executions > 0

@@ -21,6 +21,8 @@ struct Sorted {
     cases: Vec<NewCase>,
     running: Vec<String>,
     running_count: u64,
+    /// The first of those that run, with place and time.
+    running_words: Vec<String>,
     not_run: Vec<String>,
     not_run_count: u64,
     failures_dropped: u64,
@@ -47,6 +49,9 @@ impl Run {
         let facts = Facts {
             lost,
             timed_out: ending.timed_out,
+            interrupted_by_limit,
+            stopped: ending.stopped_by.is_some(),
+            pipe_closed_early: ending.pipe_closed_early,
             signalled: ending.signal.is_some(),
             exit_code,
             loaded: self.hello.is_some(),
@@ -95,21 +100,50 @@ impl Run {
         }
     }
 
+    /// Whether the session ended because the worker interrupted it at the limit. A session that was
+    /// over by then, and whose process just did not exit, was not interrupted.
+    fn is_interrupted_by_limit(&self, ending: &Ending) -> bool {
+        let interrupt = self.interrupt.as_ref();
+        ending.timed_out && interrupt.is_some_and(|told| told.kind == "KeyboardInterrupt")
+    }
+
+    /// Whether pytest went on after the plugin was heard last, without a goodbye.
+    fn is_unheard(&self, ending: &Ending) -> bool {
+        let said_goodbye = self.goodbye.is_some() || self.exit.is_some();
+        ending.pipe_closed_early && !said_goodbye
+    }
+
+    /// What a session that hung was waiting for, in words that follow its limit.
+    fn waited_for(&self, sorted: &Sorted) -> String {
+        let listed = sorted.running_words.join(", ");
+        match sorted.running_count {
+            0 if self.collected.is_none() => "; no test was collected yet".to_owned(),
+            0 => "; no test was running".to_owned(),
+            count if count as usize > sorted.running_words.len() => {
+                format!("; {count} tests were running, such as {listed}")
+            }
+            _ => format!("; running: {listed}"),
+        }
+    }
+
     /// Why a test that never ended never ended.
     fn death(&self, ending: &Ending, exit_code: Option<i32>) -> Death {
+        let limited = ending.timed_out && self.finish.is_none();
         let (outcome, cause) = if ending.lost && self.goodbye.is_none() {
             let words = "the worker was killed, or its machine stopped,";
             (Outcome::Crashed, words.to_owned())
-        } else if ending.timed_out && self.finish.is_none() {
-            (
-                Outcome::Timeout,
-                "the time limit of the run was reached".to_owned(),
-            )
+        } else if limited || self.is_interrupted_by_limit(ending) {
+            (Outcome::Timeout, limit_words(ending))
+        } else if let (Some(signal), Some(by)) = (&ending.signal, &ending.stopped_by) {
+            let words = format!("the worker was stopped with {by}, and pytest ended by {signal}");
+            (Outcome::Crashed, words)
         } else if let Some(signal) = &ending.signal {
             (
                 Outcome::Crashed,
                 format!("the process was ended by {signal}"),
             )
+        } else if self.is_unheard(ending) {
+            (Outcome::Crashed, PIPE_CLOSED_EARLY.to_owned())
         } else if let Some(interrupt) = &self.interrupt {
             let words = format!("the session was stopped by {}", told(interrupt));
             (Outcome::Crashed, words)
@@ -286,9 +320,11 @@ impl Run {
     }
 }
 
+/// Most tests that are told with place and time when a limit ended them.
+const RUNNING_TOLD_MAX: usize = 20;
+
 /// What is said of a run whose end was not heard.
-const PIPE_CLOSED_EARLY: &str =
-    "the plugin's pipe was closed while pytest went on, so what the tests did after that is unknown";
+const PIPE_CLOSED_EARLY: &str = "the plugin's pipe was closed while pytest went on, so what the tests did after that is unknown";
 
 fn limit_words(ending: &Ending) -> String {
     if ending.limit.is_empty() {
@@ -313,6 +349,7 @@ fn sort(tests: Vec<Option<Box<Test>>>, death: &Death) -> Sorted {
         cases: Vec::with_capacity(tests.len()),
         running: Vec::new(),
         running_count: 0,
+        running_words: Vec::new(),
         not_run: Vec::new(),
         not_run_count: 0,
         failures_dropped: 0,
@@ -333,6 +370,9 @@ fn sort(tests: Vec<Option<Box<Test>>>, death: &Death) -> Sorted {
         }
         if test.is_running() {
             sorted.running_count += 1;
+            if sorted.running_words.len() < RUNNING_TOLD_MAX {
+                sorted.running_words.push(test.whereabouts());
+            }
             if sorted.running.len() < limits::NODEIDS_LISTED_MAX {
                 sorted.running.push(test.nodeid.clone());
             }
