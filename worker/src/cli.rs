@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
     about,
     max_term_width = 100,
     after_help = "Most options can also be set in the environment (MASTER_URL, MASTER_TOKEN, \
-        WORKER_ID, PROJECT, BRANCH, COMMIT, VARIANT, WORKER_PYTHON, WORKER_UPLOAD_TIMEOUT, \
-        WORKER_SAVE, WORKER_QUIET) or in the table [tool.pytest-platform] of \
+        WORKER_ID, PROJECT, BRANCH, COMMIT, VARIANT, WORKER_PYTHON, WORKER_RUN_TIMEOUT, \
+        WORKER_STALL_TIMEOUT, WORKER_UPLOAD_TIMEOUT, WORKER_SAVE, WORKER_QUIET) or in the table [tool.pytest-platform] of \
         pyproject.toml. `pytest-platform-worker config` shows what is in force and why."
 )]
 pub struct Cli {
@@ -45,8 +45,9 @@ pub enum Command {
     Sidecar(SidecarArguments),
 }
 
-const RUN_EXIT_CODES: &str = "Exit code: pytest's own; 128 + n when signal n ended pytest; 127 when \
-    there is no Python to run; 4 when this command line is wrong. The upload never changes it.";
+const RUN_EXIT_CODES: &str = "Exit code: pytest's own; 128 + n when signal n ended pytest; 124 when \
+    a time limit ended the run; 127 when there is no Python to run; 4 when this command line is wrong; \
+    1 instead of 0 when pytest's output could not be written. The upload never changes it.";
 
 /// `run`.
 #[derive(Debug, Args)]
@@ -54,6 +55,9 @@ pub struct RunArguments {
     /// Settings.
     #[command(flatten)]
     pub options: Options,
+    /// A flag for Python itself, such as `-OO`, `-I` or `-Xdev`; can be repeated
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub python_arg: Vec<OsString>,
     /// Arguments for pytest, as after `python -m pytest`
     #[arg(last = true, value_name = "PYTEST ARGS")]
     pub pytest_arguments: Vec<OsString>,
@@ -86,6 +90,12 @@ pub struct Options {
     /// Python to run [default: the active virtual environment's, or python3 on PATH]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
+    /// End the run, and everything it started, after this many seconds [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = limit_seconds)]
+    pub run_timeout: Option<f64>,
+    /// End the run when nothing happened and nothing was printed for this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = limit_seconds)]
+    pub stall_timeout: Option<f64>,
     /// Id of the run, unique [default: a new UUID]
     #[arg(long, value_name = "ID", value_parser = run_id)]
     pub run_id: Option<String>,
@@ -144,6 +154,17 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         _ => Err(format!(
             "a number of seconds from 0 to {}",
             crate::config::UPLOAD_TIMEOUT_S_MAX
+        )),
+    }
+}
+
+/// Reads a time limit of a run in seconds; 0 means none.
+pub fn limit_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=crate::config::RUN_TIMEOUT_S_MAX).contains(&seconds) => Ok(seconds),
+        _ => Err(format!(
+            "a number of seconds up to {}, or 0 for no limit",
+            crate::config::RUN_TIMEOUT_S_MAX
         )),
     }
 }

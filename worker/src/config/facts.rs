@@ -1,6 +1,7 @@
 //! Project, branch, commit and CI system of a run: what was set, else what CI and git say.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use shared::run::{Ci, NewRun};
@@ -74,22 +75,35 @@ impl Facts {
 
 /// The search for [`Facts`], which goes on beside the tests.
 #[derive(Debug)]
-pub struct FactsBeingFound(JoinHandle<Facts>);
+pub struct FactsBeingFound {
+    thread: JoinHandle<()>,
+    found: Arc<OnceLock<Facts>>,
+}
 
 impl FactsBeingFound {
     /// Starts to ask. The journal learns the answer as soon as it is there.
     pub fn start(settings: &Settings, journal: Journal) -> Self {
         let settings = settings.clone();
-        Self(std::thread::spawn(move || {
+        let found = Arc::new(OnceLock::new());
+        let answer = Arc::clone(&found);
+        let thread = std::thread::spawn(move || {
             let facts = Facts::find(&settings);
             journal.facts(&facts);
-            facts
-        }))
+            // Nobody else sets it.
+            let _ = answer.set(facts);
+        });
+        Self { thread, found }
+    }
+
+    /// Where the answer will be.
+    pub fn shared(&self) -> Arc<OnceLock<Facts>> {
+        Arc::clone(&self.found)
     }
 
     /// Waits for the answer. A search that panicked found nothing: the run counts, not its label.
     pub fn wait(self) -> Facts {
-        self.0.join().unwrap_or_default()
+        let _ = self.thread.join();
+        self.found.get().cloned().unwrap_or_default()
     }
 }
 

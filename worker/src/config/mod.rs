@@ -5,6 +5,7 @@ mod ci;
 mod facts;
 mod git;
 mod pyproject;
+mod seconds;
 mod settings;
 mod show;
 mod source;
@@ -25,3 +26,6 @@ pub const UPLOAD_TIMEOUT_S_DEFAULT: f64 = 10.0;
 
 /// Longest upload timeout that can be asked for: an hour.
 pub const UPLOAD_TIMEOUT_S_MAX: f64 = 3600.0;
+
+/// Longest limit of a run that can be asked for: a month.
+pub const RUN_TIMEOUT_S_MAX: f64 = 31.0 * 86_400.0;

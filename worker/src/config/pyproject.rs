@@ -27,6 +27,10 @@ pub struct Pyproject {
     pub variant: BTreeMap<String, String>,
     /// Python to run, relative to the file.
     pub python: Option<PathBuf>,
+    /// Seconds, 0 for no limit.
+    pub run_timeout: Option<f64>,
+    /// Seconds, 0 for no limit.
+    pub stall_timeout: Option<f64>,
     /// Seconds.
     pub upload_timeout: Option<f64>,
     /// A file to write each run to, relative to the file.

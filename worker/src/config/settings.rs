@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use shared::limits;
 
-use super::{MASTER_URL_DEFAULT, Pyproject, Source, Sourced, UPLOAD_TIMEOUT_S_DEFAULT};
+use super::seconds::{run_timeout, stall_timeout, upload_timeout};
+use super::{MASTER_URL_DEFAULT, Pyproject, Source, Sourced};
 use crate::cli::{self, Options};
 
 /// Reads one variable; a variable that is empty or no Unicode counts as not set.
@@ -44,6 +45,10 @@ pub struct Settings {
     pub python: Option<Sourced<PathBuf>>,
     /// Id of the run.
     pub run_id: Sourced<String>,
+    /// Longest time that a run may take, where there is a limit.
+    pub run_timeout: Option<Sourced<Duration>>,
+    /// Longest time in which nothing happens, where there is a limit.
+    pub stall_timeout: Option<Sourced<Duration>>,
     /// Longest wait for the upload.
     pub upload_timeout: Sourced<Duration>,
     /// A file to write the run to.
@@ -105,6 +110,8 @@ impl Settings {
                 file.python,
             ),
             run_id: run_id(options),
+            run_timeout: run_timeout(options, &from, file.run_timeout, &mut problems),
+            stall_timeout: stall_timeout(options, &from, file.stall_timeout, &mut problems),
             upload_timeout: upload_timeout(options, &from, file.upload_timeout, &mut problems),
             save: from.path("--save", options.save.clone(), "WORKER_SAVE", file.save),
             quiet: quiet(options, &from, file.quiet),
@@ -119,13 +126,13 @@ pub(super) fn process_variable(name: &str) -> Option<String> {
 }
 
 /// The places that are asked in turn.
-struct Sources<'a> {
+pub(super) struct Sources<'a> {
     environment: Environment<'a>,
     path: PathBuf,
 }
 
 impl Sources<'_> {
-    fn pick(
+    pub(super) fn pick(
         &self,
         flag: &'static str,
         given: Option<String>,
@@ -223,35 +230,6 @@ fn variant(
     }
     let kept = variant.into_iter().take(limits::VARIANT_LABELS_MAX);
     kept.map(|(label, value)| (label, name(value))).collect()
-}
-
-fn upload_timeout(
-    options: &Options,
-    from: &Sources,
-    in_file: Option<f64>,
-    problems: &mut Vec<String>,
-) -> Sourced<Duration> {
-    let given = options.upload_timeout.map(|seconds| seconds.to_string());
-    let found = from.pick(
-        "--upload-timeout",
-        given,
-        "WORKER_UPLOAD_TIMEOUT",
-        in_file.map(|seconds| seconds.to_string()),
-    );
-    let default = Duration::from_secs_f64(UPLOAD_TIMEOUT_S_DEFAULT);
-    let Some(found) = found else {
-        return Sourced::new(default, Source::Default);
-    };
-    match cli::seconds(&found.value) {
-        Ok(seconds) => Sourced::new(Duration::from_secs_f64(seconds), found.source),
-        Err(reason) => {
-            problems.push(format!(
-                "upload timeout `{}` ({}) was not used: give {reason}",
-                found.value, found.source
-            ));
-            Sourced::new(default, Source::Default)
-        }
-    }
 }
 
 fn quiet(options: &Options, from: &Sources, in_file: Option<bool>) -> Sourced<bool> {

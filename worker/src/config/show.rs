@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::{Facts, Settings, Source, Sourced};
 use crate::pytest::Interpreter;
@@ -29,6 +30,16 @@ pub fn show(settings: &Settings, to: &mut dyn Write) -> io::Result<()> {
     match &python {
         Ok(python) => line(to, "python", &python.path.display(), Some(&python.source))?,
         Err(error) => line(to, "python", &error, None)?,
+    }
+    for (name, limit) in [
+        ("run-timeout", &settings.run_timeout),
+        ("stall-timeout", &settings.stall_timeout),
+    ] {
+        let text = |limit: &Sourced<Duration>| format!("{} s", limit.value.as_secs_f64());
+        let limit = limit
+            .as_ref()
+            .map(|limit| Sourced::new(text(limit), limit.source.clone()));
+        row(to, name, limit.as_ref())?;
     }
     let source = &settings.upload_timeout.source;
     line(to, "upload-timeout", &timeout, Some(source))?;
