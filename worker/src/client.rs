@@ -1,18 +1,22 @@
 //! HTTP to the master.
 
 use std::error::Error;
+use std::future::Future;
 use std::time::Duration;
 
-use reqwest::blocking;
+use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use serde::de::DeserializeOwned;
 use shared::answer::Saved;
 use shared::error::Problem;
+use shared::stream::Streaming;
+use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::config::Token;
 
 /// Most of an answer that is read.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Most of an answer in another form than ours that is shown.
 const ANSWER_CHARACTERS_SHOWN: usize = 200;
@@ -67,6 +71,26 @@ pub enum SendError {
         /// How long it asked us to wait.
         retry_after: Option<Duration>,
     },
+    /// It was given up before it was answered, because something else is more urgent.
+    #[error("the request to {url} was given up")]
+    GivenUp {
+        /// The master's address.
+        url: String,
+    },
+    /// The answer is about something else than what was asked.
+    #[error("{url} answered for another run: this is no pytest-platform master")]
+    NotAMaster {
+        /// The master's address.
+        url: String,
+    },
+    /// The master has other batches of the run than were sent.
+    #[error("the master has {theirs} batches of the run, {ours} were sent")]
+    Disagrees {
+        /// What it counts.
+        theirs: u64,
+        /// What we count.
+        ours: u64,
+    },
     /// The system gave no client.
     #[error("cannot make an HTTP client: {0}")]
     Client(String),
@@ -76,8 +100,14 @@ impl SendError {
     /// Whether the same request may succeed later.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::BadUrl { .. } | Self::Client(_) => false,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::BadUrl { .. }
+            | Self::NotAMaster { .. }
+            | Self::Disagrees { .. }
+            | Self::Client(_) => false,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Broken { .. }
+            | Self::GivenUp { .. } => true,
             Self::Answered { status, .. } => *status >= 500 || matches!(*status, 408 | 425 | 429),
         }
     }
@@ -96,12 +126,23 @@ impl SendError {
     }
 }
 
-/// A connection to one master.
+/// A connection to one master, kept open from one request to the next. One request at a time.
 #[derive(Debug)]
 pub struct Client {
-    http: blocking::Client,
+    http: reqwest::Client,
     base: Url,
     token: Option<Token>,
+    /// Of this thread only: no further thread is started, and a request can be given up.
+    runtime: Runtime,
+}
+
+/// What can be asked of a master about a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamCall {
+    /// Opens the run.
+    Open,
+    /// Appends a batch, or says that the worker lives.
+    Cases,
 }
 
 impl Client {
@@ -110,7 +151,7 @@ impl Client {
         let base = parse(url)?;
         // Somebody else in the process may have installed it; then there is one, and that is all.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = blocking::Client::builder()
+        let http = reqwest::Client::builder()
             .user_agent(concat!(
                 "pytest-platform-worker/",
                 env!("CARGO_PKG_VERSION")
@@ -118,14 +159,87 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| SendError::Client(innermost(&error)))?;
-        Ok(Self { http, base, token })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| SendError::Client(error.to_string()))?;
+        Ok(Self {
+            http,
+            base,
+            token,
+            runtime,
+        })
     }
 
-    /// Posts a run, as JSON. Answers when the master has it durable.
+    /// What to say when `run_id` is not what an answer is about: something that only looks like a
+    /// master gave it.
+    pub fn about(&self, answered: &str, run_id: &str) -> Result<(), SendError> {
+        if answered == run_id {
+            Ok(())
+        } else {
+            Err(SendError::NotAMaster {
+                url: shown(&self.base),
+            })
+        }
+    }
+
+    /// Posts a whole run, as compressed JSON. Answers when the master has it durable.
     pub fn post_run(&self, compressed: &[u8], timeout: Duration) -> Result<Saved, SendError> {
+        let url = below(&self.base, &["results"]);
+        self.call(
+            Method::POST,
+            url,
+            compressed,
+            timeout,
+            std::future::pending(),
+        )
+    }
+
+    /// Opens a run or adds to it, unless `given_up` comes first.
+    pub fn stream(
+        &self,
+        call: StreamCall,
+        run_id: &str,
+        compressed: &[u8],
+        timeout: Duration,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<Streaming, SendError> {
+        let (method, place) = match call {
+            StreamCall::Open => (Method::PUT, &["results", run_id][..]),
+            StreamCall::Cases => (Method::POST, &["results", run_id, "cases"][..]),
+        };
+        let url = below(&self.base, place);
+        self.call(method, url, compressed, timeout, given_up)
+    }
+
+    /// Finishes a run that was streamed.
+    pub fn finish_run(
+        &self,
+        run_id: &str,
+        compressed: &[u8],
+        timeout: Duration,
+    ) -> Result<Saved, SendError> {
+        let url = below(&self.base, &["results", run_id, "finish"]);
+        self.call(
+            Method::POST,
+            url,
+            compressed,
+            timeout,
+            std::future::pending(),
+        )
+    }
+
+    fn call<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        compressed: &[u8],
+        timeout: Duration,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<A, SendError> {
         let mut request = self
             .http
-            .post(below(&self.base, "results"))
+            .request(method, url)
             .timeout(timeout)
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_ENCODING, "zstd")
@@ -133,8 +247,22 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(&token.0);
         }
+        self.runtime.block_on(async {
+            tokio::select! {
+                answer = self.answer(request, timeout) => answer,
+                () = given_up => Err(SendError::GivenUp { url: shown(&self.base) }),
+            }
+        })
+    }
+
+    async fn answer<A: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        timeout: Duration,
+    ) -> Result<A, SendError> {
         let answer = request
             .send()
+            .await
             .map_err(|error| self.failed(&error, timeout))?;
         let status = answer.status();
         let retry_after = answer
@@ -142,21 +270,22 @@ impl Client {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        let text = read(answer).map_err(|error| self.broken(&error))?;
-        if status.is_success() {
-            return serde_json::from_slice(&text).map_err(|_| SendError::Answered {
-                url: shown(&self.base),
-                status: status.as_u16(),
-                text: format!("this is no pytest-platform master: {}", excerpt(&text)),
-                retry_after: None,
-            });
-        }
-        Err(SendError::Answered {
+        let text = read(answer)
+            .await
+            .map_err(|error| self.failed(&error, timeout))?;
+        let answered = |text, retry_after| SendError::Answered {
             url: shown(&self.base),
             status: status.as_u16(),
-            text: explain(status.as_u16(), &text),
+            text,
             retry_after,
-        })
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&text).map_err(|_| {
+                let words = format!("this is no pytest-platform master: {}", excerpt(&text));
+                answered(words, None)
+            });
+        }
+        Err(answered(explain(status.as_u16(), &text), retry_after))
     }
 
     fn failed(&self, error: &reqwest::Error, timeout: Duration) -> SendError {
@@ -170,25 +299,12 @@ impl Client {
             SendError::Broken { url, reason }
         }
     }
-
-    fn broken(&self, error: &std::io::Error) -> SendError {
-        SendError::Broken {
-            url: shown(&self.base),
-            reason: innermost(error),
-        }
-    }
 }
 
 /// Where a run is to be found, for people.
 pub fn link(master_url: &str, run_id: &str) -> String {
     match parse(master_url) {
-        Ok(base) => {
-            let mut url = below(&base, "results");
-            if let Ok(mut path) = url.path_segments_mut() {
-                path.push(run_id);
-            }
-            shown(&url)
-        }
+        Ok(base) => shown(&below(&base, &["results", run_id])),
         Err(_) => run_id.to_owned(),
     }
 }
@@ -210,12 +326,12 @@ fn parse(text: &str) -> Result<Url, SendError> {
     Ok(url)
 }
 
-fn below(base: &Url, name: &str) -> Url {
+fn below(base: &Url, place: &[&str]) -> Url {
     let mut url = base.clone();
     url.set_query(None);
     url.set_fragment(None);
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push(name);
+        path.pop_if_empty().extend(place);
     }
     url
 }
@@ -229,10 +345,16 @@ fn shown(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn read(answer: blocking::Response) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
+/// The beginning of an answer, which is all of it when it is a master's.
+async fn read(mut answer: reqwest::Response) -> reqwest::Result<Vec<u8>> {
     let mut text = Vec::new();
-    answer.take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
+    while let Some(chunk) = answer.chunk().await? {
+        text.extend_from_slice(&chunk);
+        if text.len() >= ANSWER_BYTES_MAX {
+            text.truncate(ANSWER_BYTES_MAX);
+            break;
+        }
+    }
     Ok(text)
 }
 

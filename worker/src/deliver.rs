@@ -1,7 +1,6 @@
 //! The last part of every run: label it, keep it, upload it, say so.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::limits::COMMAND_BYTES_MAX;
@@ -9,7 +8,9 @@ use shared::run::NewRun;
 use shared::text::cut_in_place;
 
 use crate::config::{FactsBeingFound, Settings};
+use crate::events::SharedHeard;
 use crate::journal::Journal;
+use crate::stream::{Labels, Source};
 use crate::uploader::{UploadError, Uploader};
 use crate::{client, report, saved, shed};
 
@@ -28,7 +29,24 @@ impl Preparations {
         Self {
             facts: FactsBeingFound::start(settings, journal.clone()),
             journal,
-            uploader: Uploader::start(settings.master_url.value.clone(), token),
+            uploader: Uploader::start(settings.master_url.value.clone(), token, None),
+        }
+    }
+
+    /// Starts the same, and reports the run while it goes on.
+    pub fn start_streaming(labels: Labels, journal: Journal, heard: SharedHeard) -> Self {
+        let settings = labels.settings.clone();
+        let token = settings.token.map(|token| token.value);
+        let facts = FactsBeingFound::start(&labels.settings, journal.clone());
+        let source = Source {
+            heard,
+            labels,
+            facts: facts.shared(),
+        };
+        Self {
+            facts,
+            journal,
+            uploader: Uploader::start(settings.master_url.value, token, Some(source)),
         }
     }
 }
@@ -44,11 +62,11 @@ pub fn deliver(
 ) {
     label(&mut run, settings, command);
     preparations.facts.wait().describe(&mut run);
-    let run = Arc::new(run);
     let mut unsent = None;
-    let upload = preparations
+    let keep_before_waiting = |run: &NewRun| unsent = keep(run);
+    let (run, upload) = preparations
         .uploader
-        .finish(Arc::clone(&run), timeout, || unsent = keep(&run));
+        .finish(run, timeout, keep_before_waiting);
     if upload.is_ok() {
         preparations.journal.uploaded();
     }
@@ -75,7 +93,8 @@ pub fn deliver(
     }
 }
 
-fn label(run: &mut NewRun, settings: &Settings, command: &str) {
+/// Writes into a run what its settings say of it.
+pub fn label(run: &mut NewRun, settings: &Settings, command: &str) {
     run.run_id.clone_from(&settings.run_id.value);
     run.worker_id.clone_from(&settings.worker_id.value);
     run.variant = settings
@@ -103,6 +122,12 @@ fn body(run: &NewRun) -> Result<Vec<u8>, String> {
 )]
 fn told(error: std::io::Error) -> String {
     error.to_string()
+}
+
+/// The command line of a pytest of which only its own arguments are known.
+pub fn pytest_command(arguments: &[String]) -> String {
+    let given = arguments.iter().map(|word| word.as_str().into());
+    quoted(std::iter::once("pytest".into()).chain(given))
 }
 
 /// A command line as a shell would take it.

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use crossbeam_channel::Sender;
 use shared::event::Event;
 use shared::run::{Problem, ProblemKind};
 
@@ -33,6 +34,8 @@ pub struct Heard {
     pub hello: bool,
     /// pytest's arguments, as pytest tells them.
     pub arguments: Vec<String>,
+    /// Who wants to know when many tests have ended, and how many that are.
+    pub nudge: Option<(usize, Sender<()>)>,
 }
 
 /// What was heard so far, for whoever wants to know it while it goes on. It is locked for a chunk of
@@ -92,6 +95,7 @@ fn listen(pipe: &EventPipe, journal: &Journal, heard: &Mutex<Heard>) -> Vec<Prob
         journal.append(&lines.completed_by(bytes));
         let mut heard = locked(heard);
         lines.take(bytes, |event| heard.apply(event));
+        heard.nudge();
         ControlFlow::Continue(())
     });
     lines.finish()
@@ -105,6 +109,15 @@ impl Heard {
             _ => {}
         }
         self.run.apply(event);
+    }
+
+    fn nudge(&self) {
+        if let Some((many, nudge)) = &self.nudge
+            && self.run.changed_count() >= *many
+        {
+            // It is full when the last nudge was not noticed yet.
+            let _ = nudge.try_send(());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! did, and reports the run to the master.
 
 pub mod aggregate;
+pub mod backoff;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod saved;
 pub mod send_command;
 pub mod shed;
 pub mod sidecar_command;
+pub mod stream;
 pub mod uploader;
 
 pub use main_command::main;

@@ -12,6 +12,7 @@ use crate::deliver::{Preparations, deliver, quoted};
 use crate::events::Listener;
 use crate::journal::{Beginning, Journal};
 use crate::pytest::{Finished, Interpreter, Pytest, TERMINATION_GRACE};
+use crate::stream::Labels;
 use crate::{exit, report};
 
 /// What Python says when there is no pytest.
@@ -64,7 +65,16 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     };
     let journal = Journal::begin(&settings, beginning);
     let listener = Listener::start(pipe, journal.clone());
-    let preparations = Preparations::start(&settings, journal.clone());
+    let preparations = if asks_only(&arguments.pytest_arguments) {
+        Preparations::start(&settings, journal.clone())
+    } else {
+        let labels = Labels {
+            settings: settings.clone(),
+            command: Some(command.clone()),
+            started_at: Some(pytest.started_at()),
+        };
+        Preparations::start_streaming(labels, journal.clone(), listener.shared())
+    };
     let finished = match waited(pytest) {
         Ok(finished) => finished,
         Err(code) => return code,

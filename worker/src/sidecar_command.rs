@@ -8,10 +8,11 @@ use chrono::Utc;
 use crate::aggregate::Ending;
 use crate::cli::SidecarArguments;
 use crate::config::Settings;
-use crate::deliver::{Preparations, deliver, quoted};
+use crate::deliver::{Preparations, deliver, pytest_command, quoted};
 use crate::events::Listener;
 use crate::journal::{Beginning, Journal};
 use crate::pytest::EventPipe;
+use crate::stream::Labels;
 use crate::{exit, report};
 
 /// Reports what the plugin in the parent process says, until that ends.
@@ -30,14 +31,17 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         started_at: Some(started_at),
     };
     let journal = Journal::begin(&settings, beginning);
-    let preparations = Preparations::start(&settings, journal.clone());
-    let heard = Listener::start(pipe, journal.clone()).finish();
-    let command = if arguments.command.is_empty() {
-        let given = heard.arguments.iter().map(|word| word.as_str().into());
-        quoted(std::iter::once("pytest".into()).chain(given))
-    } else {
-        quoted(arguments.command.iter().map(|word| word.to_string_lossy()))
+    let listener = Listener::start(pipe, journal.clone());
+    let told = &arguments.command;
+    let labels = Labels {
+        settings: settings.clone(),
+        command: (!told.is_empty()).then(|| quoted(told.iter().map(|word| word.to_string_lossy()))),
+        started_at: Some(started_at),
     };
+    let command = labels.command.clone();
+    let preparations = Preparations::start_streaming(labels, journal.clone(), listener.shared());
+    let heard = listener.finish();
+    let command = command.unwrap_or_else(|| pytest_command(&heard.arguments));
     if !heard.hello {
         journal.discard();
         // It was started for nothing, such as a `pytest` whose command line was wrong.

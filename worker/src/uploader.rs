@@ -1,29 +1,36 @@
 //! The background thread that uploads.
 //!
-//! It makes its client while the tests run and takes the run over a channel, which costs whoever
-//! hands it over some microseconds. It tries again while there is time and sense in it.
+//! It makes its client while the tests run, reports the run while it goes on, and takes it over a
+//! channel when it has ended, which costs whoever hands it over some microseconds. It tries again
+//! while there is time and sense in it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select};
+use shared::answer::Saved;
+use shared::limits::BATCH_CASES_MAX;
 use shared::run::NewRun;
 use shared::validate;
 
+use crate::backoff::backoff;
 use crate::client::{self, Client, SendError};
 use crate::config::Token;
+use crate::events::locked;
 use crate::shed;
+use crate::stream::{Hurry, HurrySender, MasterCalls, Source, Stream, hurry};
+
+/// A run that ends within this time is sent whole.
+const QUIET_AT_FIRST: Duration = Duration::from_secs(1);
+
+/// Longest wait, after the tests, for the answer to a request that was sent while they ran; and
+/// the part of the whole time that it may take.
+const GRACE_MAX: Duration = Duration::from_secs(1);
+const GRACE_PART: u32 = 4;
 
 /// A master that nobody reached for this long is not there.
 const UNREACHABLE_MAX: Duration = Duration::from_secs(2);
-
-/// Wait before the second attempt; it doubles with each further one.
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-
-/// Longest wait between attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// A wait that nobody minds.
 const SHORT_WAIT: Duration = Duration::from_millis(300);
@@ -60,6 +67,8 @@ pub enum UploadError {
 
 struct Parcel {
     run: Arc<NewRun>,
+    /// The same without its cases.
+    frame: NewRun,
     handed_over: Instant,
     timeout: Duration,
 }
@@ -68,29 +77,32 @@ struct Parcel {
 #[derive(Debug)]
 pub struct Uploader {
     parcels: Sender<Parcel>,
+    hurry: HurrySender,
     outcome: Receiver<Result<Delivered, UploadError>>,
     thread: JoinHandle<()>,
 }
 
 impl Uploader {
-    /// Starts the thread.
-    pub fn start(master_url: String, token: Option<Token>) -> Self {
+    /// Starts the thread. With a source, it reports the run while that goes on.
+    pub fn start(master_url: String, token: Option<Token>, source: Option<Source>) -> Self {
         let (parcels, arriving) = bounded::<Parcel>(1);
         let (answer, outcome) = bounded(1);
+        let (hurry_sender, hurry) = hurry();
         let thread = std::thread::spawn(move || {
             let client = Client::new(&master_url, token);
-            if let Ok(parcel) = arriving.recv() {
-                let done = client
-                    .as_ref()
-                    .map_err(clone_final)
-                    .map_err(UploadError::from)
-                    .and_then(|client| upload(client, &parcel));
+            let done = match (client, source) {
+                (Ok(client), Some(source)) => stream(&client, source, hurry, &arriving),
+                (Ok(client), None) => whole(&client, &arriving),
+                (Err(error), _) => arriving.recv().ok().map(|_| Err(error.into())),
+            };
+            if let Some(done) = done {
                 // Whoever waited may have gone.
                 let _ = answer.send(done);
             }
         });
         Self {
             parcels,
+            hurry: hurry_sender,
             outcome,
             thread,
         }
@@ -101,15 +113,22 @@ impl Uploader {
     /// patience and kills the worker should find the run in a safe place.
     pub fn finish(
         self,
-        run: Arc<NewRun>,
+        mut run: NewRun,
         timeout: Duration,
-        on_wait: impl FnOnce(),
-    ) -> Result<Delivered, UploadError> {
+        on_wait: impl FnOnce(&NewRun),
+    ) -> (Arc<NewRun>, Result<Delivered, UploadError>) {
+        let handed_over = Instant::now();
+        let cases = run.cases.take();
+        let frame = run.clone();
+        run.cases = cases;
+        let run = Arc::new(run);
         let parcel = Parcel {
-            run,
-            handed_over: Instant::now(),
+            run: Arc::clone(&run),
+            frame,
+            handed_over,
             timeout,
         };
+        self.hurry.tell((timeout / GRACE_PART).min(GRACE_MAX));
         // It fails only when the thread has panicked, which the join below tells.
         let _ = self.parcels.send(parcel);
         drop(self.parcels);
@@ -119,10 +138,10 @@ impl Uploader {
             if error == RecvTimeoutError::Disconnected {
                 return Err(error);
             }
-            on_wait();
+            on_wait(&run);
             self.outcome.recv_timeout(wait_max.saturating_sub(short))
         });
-        match answer {
+        let done = match answer {
             Ok(done) => {
                 // The answer is there; what the client does with its connection is not waited for.
                 if self.thread.is_finished() {
@@ -134,17 +153,8 @@ impl Uploader {
             // goes with the process.
             Err(RecvTimeoutError::Timeout) => Err(UploadError::TimedOut(timeout.as_secs_f64())),
             Err(RecvTimeoutError::Disconnected) => Err(panicked(self.thread)),
-        }
-    }
-}
-
-fn clone_final(error: &SendError) -> SendError {
-    match error {
-        SendError::BadUrl { url, reason } => SendError::BadUrl {
-            url: url.clone(),
-            reason: reason.clone(),
-        },
-        other => SendError::Client(other.to_string()),
+        };
+        (run, done)
     }
 }
 
@@ -159,15 +169,90 @@ fn panicked(thread: JoinHandle<()>) -> UploadError {
     UploadError::Panicked(text)
 }
 
-fn upload(client: &Client, parcel: &Parcel) -> Result<Delivered, UploadError> {
+/// Waits for the run and sends it. Nothing when there never is one.
+fn whole(client: &Client, arriving: &Receiver<Parcel>) -> Option<Result<Delivered, UploadError>> {
+    let parcel = arriving.recv().ok()?;
+    Some(send_whole(client, &parcel, None))
+}
+
+/// Reports the run while it goes on, and at its end sends the rest of it, or all.
+fn stream(
+    client: &Client,
+    source: Source,
+    hurry: Hurry,
+    arriving: &Receiver<Parcel>,
+) -> Option<Result<Delivered, UploadError>> {
+    let run_id = source.labels.settings.run_id.value.clone();
+    let calls = MasterCalls {
+        client,
+        run_id: &run_id,
+        hurry,
+    };
+    let (nudge, nudges) = bounded(1);
+    locked(&source.heard).nudge = Some((BATCH_CASES_MAX, nudge));
+    let mut stream = Stream::new(source);
+    let parcel = feed(&mut stream, &calls, arriving, nudges)?;
+    if let Err(error) = validate::run(&parcel.run) {
+        return Some(Err(error.into()));
+    }
+    let cases = parcel.run.cases.as_deref().unwrap_or_default();
+    let deadline = parcel.handed_over + parcel.timeout;
+    Some(
+        match stream.finish(&calls, &parcel.frame, cases, deadline) {
+            Ok(()) => Ok(parcel.delivered()),
+            // The whole run says all that the stream could not.
+            Err(_) => send_whole(client, &parcel, stream.unreachable_since()),
+        },
+    )
+}
+
+/// Feeds the stream until the run is handed over.
+fn feed(
+    stream: &mut Stream,
+    calls: &MasterCalls<'_>,
+    arriving: &Receiver<Parcel>,
+    mut nudges: Receiver<()>,
+) -> Option<Parcel> {
+    let mut due = Instant::now() + QUIET_AT_FIRST;
+    loop {
+        let wait = due.saturating_duration_since(Instant::now());
+        select! {
+            recv(arriving) -> parcel => return parcel.ok(),
+            recv(nudges) -> nudge => {
+                if nudge.is_err() {
+                    nudges = never();
+                }
+                if !stream.wants_nudges() {
+                    continue;
+                }
+            }
+            default(wait) => {}
+        }
+        due = Instant::now() + stream.step(calls);
+    }
+}
+
+impl Parcel {
+    fn delivered(&self) -> Delivered {
+        Delivered {
+            seconds: self.handed_over.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+fn send_whole(
+    client: &Client,
+    parcel: &Parcel,
+    unreachable_since: Option<Instant>,
+) -> Result<Delivered, UploadError> {
     validate::run(&parcel.run)?;
     let json = shed::body(&parcel.run).map_err(|error| UploadError::Body(error.to_string()))?;
     let body = client::compress(&json).map_err(|error| UploadError::Body(error.to_string()))?;
     drop(json);
-    send(client, &body, parcel.handed_over, parcel.timeout)?;
-    Ok(Delivered {
-        seconds: parcel.handed_over.elapsed().as_secs_f64(),
-    })
+    let start = parcel.handed_over;
+    let saved = attempt(client, &body, start, parcel.timeout, unreachable_since)?;
+    client.about(&saved.run_id, &parcel.run.run_id)?;
+    Ok(parcel.delivered())
 }
 
 /// Tries until it succeeds, is refused, or the time is over.
@@ -176,22 +261,35 @@ pub fn send(
     compressed: &[u8],
     start: Instant,
     timeout: Duration,
-) -> Result<(), SendError> {
+) -> Result<Saved, SendError> {
+    attempt(client, compressed, start, timeout, None)
+}
+
+/// As [`send`]; a master that nobody has reached since some moment is not waited for again.
+fn attempt(
+    client: &Client,
+    compressed: &[u8],
+    start: Instant,
+    timeout: Duration,
+    unreachable_since: Option<Instant>,
+) -> Result<Saved, SendError> {
+    let unreachable_until = unreachable_since.unwrap_or(start).min(start) + UNREACHABLE_MAX;
     let mut only_unreachable = true;
     let mut attempt = 0;
     loop {
         let left = timeout.saturating_sub(start.elapsed());
-        let Err(error) = client.post_run(compressed, left) else {
-            return Ok(());
+        let error = match client.post_run(compressed, left) {
+            Ok(saved) => return Ok(saved),
+            Err(error) => error,
         };
         only_unreachable &= error.is_unreachable();
-        let limit = if only_unreachable {
-            timeout.min(UNREACHABLE_MAX)
+        let until = if only_unreachable {
+            unreachable_until.min(start + timeout)
         } else {
-            timeout
+            start + timeout
         };
         let wait = backoff(attempt).max(error.retry_after().unwrap_or_default());
-        if !error.is_transient() || start.elapsed() + wait >= limit {
+        if !error.is_transient() || Instant::now() + wait >= until {
             return Err(error);
         }
         std::thread::sleep(wait);
@@ -199,33 +297,15 @@ pub fn send(
     }
 }
 
-/// The wait after this attempt, counted from 0: between half and all of a time that doubles, so
-/// that many workers whom one master failed do not come back together.
-fn backoff(attempt: u32) -> Duration {
-    let longest = BACKOFF_FIRST
-        .saturating_mul(2u32.saturating_pow(attempt))
-        .min(BACKOFF_MAX);
-    let random = RandomState::new().build_hasher().finish();
-    longest.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_backoff_grows_to_its_limit_and_differs_each_time() {
-        assert!(backoff(0) >= BACKOFF_FIRST / 2 && backoff(0) <= BACKOFF_FIRST);
-        assert!(backoff(99) <= BACKOFF_MAX && backoff(99) >= BACKOFF_MAX / 2);
-        assert_ne!(backoff(3), backoff(3));
-    }
-
-    #[test]
     fn a_run_that_breaks_a_rule_is_not_sent() {
-        let uploader = Uploader::start("http://127.0.0.1:1".into(), None);
-        let error = uploader
-            .finish(Arc::default(), Duration::from_secs(1), || ())
-            .unwrap_err();
+        let uploader = Uploader::start("http://127.0.0.1:1".into(), None, None);
+        let (_, done) = uploader.finish(NewRun::default(), Duration::from_secs(1), |_| ());
+        let error = done.unwrap_err();
         assert!(matches!(error, UploadError::Invalid(_)), "{error}");
     }
 

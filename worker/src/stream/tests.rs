@@ -1,0 +1,1 @@
+//! Whole runs, streamed to a master in memory.
