@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use shared::error::{PROBLEM_MEDIA_TYPE, Problem};
 use shared::validate::Invalid;
 
-use crate::ingest::IngestError;
+use crate::ingest::{IngestError, StreamError};
 use crate::store::StoreError;
 
 /// When to try again after an answer that says so, in seconds.
@@ -239,8 +239,32 @@ impl From<IngestError> for ApiError {
                     ..error
                 }
             }
+            IngestError::Stream(refusal) => refusal.into(),
             IngestError::Busy => Self::busy(told),
             IngestError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StreamError> for ApiError {
+    fn from(error: StreamError) -> Self {
+        let told = error.to_string();
+        let conflict = |code, field: &str| Self {
+            field: Some(field.to_owned()),
+            ..Self::new(StatusCode::CONFLICT, code, told.clone())
+        };
+        match error {
+            StreamError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "run_not_found", told),
+            StreamError::Finished => conflict("run_finished", "run_id"),
+            StreamError::BatchConflict { .. } => conflict("batch_conflict", "number"),
+            StreamError::BatchGap { .. } => conflict("batch_gap", "number"),
+            StreamError::BatchesMissing { .. } => conflict("batches_missing", "batches"),
+            StreamError::BatchesLeftOver { .. } => conflict("batch_conflict", "batches"),
+            StreamError::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", told)
+            }
+            StreamError::TooManyCases => Self::invalid_field(Some("cases".to_owned()), told),
+            StreamError::Changed => Self::busy(told),
         }
     }
 }

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::endpoints::{
-    case, cases, docs, failure_stats, health, index, openapi_json, post_results, projects, results,
-    run, trend, workers,
+    append_cases, case, cases, docs, failure_stats, finish_run, health, index, open_run,
+    openapi_json, post_results, projects, results, run, trend, workers,
 };
 use super::error::ApiError;
 use super::openapi::Document;
@@ -32,8 +32,9 @@ const COMPRESSED_BYTES_MIN: u64 = 1_024;
 pub(super) fn endpoints() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(results::handle, post_results::handle))
-        .routes(routes!(run::handle))
-        .routes(routes!(cases::handle))
+        .routes(routes!(run::handle, open_run::handle))
+        .routes(routes!(cases::handle, append_cases::handle))
+        .routes(routes!(finish_run::handle))
         .routes(routes!(case::handle))
         .routes(routes!(trend::handle))
         .routes(routes!(workers::handle))

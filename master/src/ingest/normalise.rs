@@ -50,7 +50,7 @@ pub(super) fn run(mut run: NewRun, received_at: DateTime<Utc>) -> NormalRun {
 }
 
 /// The worst of what a case says of itself is its outcome; its texts keep to their limits.
-fn tidy_case(case: &mut NewCase) {
+pub(super) fn tidy_case(case: &mut NewCase) {
     if !matches!(case.outcome, Outcome::Timeout | Outcome::Crashed) {
         let counted = case.outcomes.as_deref().and_then(Outcome::worst);
         case.outcome = counted.map_or(case.outcome, |worst| worst.max(case.outcome));
@@ -97,7 +97,7 @@ fn row(
         counts.map_or(sent, |counts| counts.occurrences(outcome) + at_collection) as i64
     };
     NewRunRow {
-        content_hash: Hash16([0; 16]),
+        content_hash: Hash16::NONE,
         status: verdict.status.as_str(),
         complete: verdict.complete,
         timestamp_us: run.timestamp.unwrap_or(received_at).timestamp_micros(),

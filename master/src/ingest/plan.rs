@@ -20,6 +20,8 @@ use crate::store::texts;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) row: NewRunRow,
+    /// Whether the client said when the run was.
+    pub(super) has_timestamp: bool,
     pub(super) details: Vec<u8>,
     pub(super) layout: Option<Hash16>,
     /// The layout itself, unless it is known to be stored.
@@ -141,6 +143,7 @@ pub(super) fn build(prepared: Prepared, layouts: &LayoutCache) -> Result<Plan, I
             .collect(),
         failed_anywhere: prepared.bad_tests.ids,
         project: prepared.project,
+        has_timestamp: prepared.run.has_timestamp,
         row: row(prepared.run, content_hash),
     })
 }

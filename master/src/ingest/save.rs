@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use shared::run::NewRun;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::IngestError;
 use super::intern::Interner;
 use super::plan::{self, Plan};
 use super::prepare::{self, Prepared};
+use super::work::Work;
 use super::writer::{self, IngestTask, Writer};
 use crate::store::{Store, StoreError};
 
@@ -22,7 +23,7 @@ pub struct Ingest {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     store: Store,
     interner: Interner,
     writer: Writer,
@@ -39,6 +40,15 @@ pub enum Saved {
     Created,
     /// The same content was there already.
     Unchanged,
+}
+
+/// What became of a call about a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streamed {
+    /// Whether it was new.
+    pub saved: Saved,
+    /// Batches kept so far.
+    pub batches: u64,
 }
 
 /// How far a run comes without asking the database.
@@ -72,23 +82,49 @@ impl Ingest {
         run: NewRun,
         received_at: DateTime<Utc>,
     ) -> Result<Saved, IngestError> {
-        let inner = &self.inner;
-        let _inside = inner.inside.try_acquire().map_err(|_| IngestError::Busy)?;
+        let _inside = self.enter()?;
+        let plan = self.plan(run, received_at).await?;
+        let streamed = self.write(Work::Save(plan)).await?;
+        Ok(streamed.saved)
+    }
+
+    /// Takes one of the places for runs that are inside.
+    pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, IngestError> {
+        self.inner
+            .inside
+            .try_acquire()
+            .map_err(|_| IngestError::Busy)
+    }
+
+    /// Everything that a run will write.
+    pub(super) async fn plan(
+        &self,
+        run: NewRun,
+        received_at: DateTime<Utc>,
+    ) -> Result<Box<Plan>, IngestError> {
         let first = self
             .build(move |inner| inner.prepare(run, received_at))
             .await?;
-        let plan = match first {
-            Step::Planned(plan) => plan,
+        match first {
+            Step::Planned(plan) => Ok(plan),
             Step::MissesIds(mut prepared) => {
-                inner.interner.intern(&mut prepared).await?;
-                self.build(move |inner| inner.plan(prepared)).await?
+                self.inner.interner.intern(&mut prepared).await?;
+                self.build(move |inner| inner.plan(prepared)).await
             }
-        };
-        inner.writer.write(plan).await
+        }
+    }
+
+    /// Hands work to the writer and waits until it is durable.
+    pub(super) async fn write(&self, work: Work) -> Result<Streamed, IngestError> {
+        self.inner.writer.write(work).await
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
     }
 
     /// Runs work that keeps a core busy where it keeps nobody waiting.
-    async fn build<T: Send + 'static>(
+    pub(super) async fn build<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, IngestError> + Send + 'static,
     ) -> Result<T, IngestError> {

@@ -7,13 +7,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::error::IngestError;
-use super::plan::Plan;
-use super::save::Saved;
-use super::write::{self, Written};
+use super::save::Streamed;
+use super::stream::Tallies;
+use super::work::{Work, Written};
+use super::write;
 use crate::store::{Store, StoreError};
 
-/// Plans that may wait for the writer.
-const PLANS_WAITING_MAX: usize = 64;
+/// How much may wait for the writer.
+const WORK_WAITING_MAX: usize = 64;
 
 /// Most runs in one transaction.
 const BATCH_RUNS_MAX: usize = 64;
@@ -24,10 +25,10 @@ const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a transaction that lost against another master's is tried again.
 const TRIES_MAX: u32 = 8;
 
-type Answer = Result<Saved, IngestError>;
+type Answer = Result<Streamed, IngestError>;
 
 struct Job {
-    plan: Box<Plan>,
+    work: Work,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -55,11 +56,11 @@ impl IngestTask {
 }
 
 impl Writer {
-    /// Hands a plan over and waits until it is durable.
-    pub(super) async fn write(&self, plan: Box<Plan>) -> Answer {
+    /// Hands work over and waits until it is durable.
+    pub(super) async fn write(&self, work: Work) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.jobs
-            .send(Job { plan, answer })
+            .send(Job { work, answer })
             .await
             .map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -68,7 +69,7 @@ impl Writer {
 
 /// Starts the writer.
 pub(super) fn start(store: Store) -> (Writer, IngestTask) {
-    let (jobs, waiting) = mpsc::channel(PLANS_WAITING_MAX);
+    let (jobs, waiting) = mpsc::channel(WORK_WAITING_MAX);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(run(store, waiting, stopped));
     (Writer { jobs }, IngestTask { stop, task })
@@ -76,6 +77,7 @@ pub(super) fn start(store: Store) -> (Writer, IngestTask) {
 
 async fn run(store: Store, mut waiting: mpsc::Receiver<Job>, mut stopped: oneshot::Receiver<()>) {
     let mut stopping = false;
+    let mut tallies = Tallies::default();
     loop {
         let first = tokio::select! {
             biased;
@@ -90,25 +92,26 @@ async fn run(store: Store, mut waiting: mpsc::Receiver<Job>, mut stopped: onesho
         let Some(first) = first else {
             break;
         };
-        let mut bytes = first.plan.bytes();
+        let mut bytes = first.work.bytes();
         let mut batch = vec![first];
         while batch.len() < BATCH_RUNS_MAX && bytes < BATCH_BYTES_MAX {
             let Ok(next) = waiting.try_recv() else {
                 break;
             };
-            bytes += next.plan.bytes();
+            bytes += next.work.bytes();
             batch.push(next);
         }
-        commit(&store, batch).await;
+        commit(&store, batch, &mut tallies).await;
+        tallies.trim();
     }
 }
 
 /// Writes a batch and answers it. When that fails, and not for a reason that concerns all, each run
 /// is tried alone, so that a bad one does not sink the others.
-async fn commit(store: &Store, batch: Vec<Job>) {
-    let plans: Vec<&Plan> = batch.iter().map(|job| &*job.plan).collect();
-    let answers: Vec<Answer> = match write(store, &plans).await {
-        Ok(written) => written.into_iter().map(answer).collect(),
+async fn commit(store: &Store, batch: Vec<Job>, tallies: &mut Tallies) {
+    let works: Vec<&Work> = batch.iter().map(|job| &job.work).collect();
+    let answers: Vec<Answer> = match write(store, &works, tallies).await {
+        Ok(written) => written.into_iter().map(Written::answer).collect(),
         Err(error) if batch.len() == 1 || error.is_transient() => {
             let error = Arc::new(error);
             tracing::error!(%error, runs = batch.len(), "a transaction failed");
@@ -118,10 +121,10 @@ async fn commit(store: &Store, batch: Vec<Job>) {
         Err(error) => {
             tracing::warn!(%error, runs = batch.len(), "a transaction failed, each run goes alone");
             let mut answers = Vec::new();
-            for plan in plans {
-                let written = write(store, &[plan]).await.map(|mut written| written.pop());
-                answers.push(match written {
-                    Ok(Some(written)) => answer(written),
+            for work in works {
+                let written = write(store, &[work], tallies).await;
+                answers.push(match written.map(|mut written| written.pop()) {
+                    Ok(Some(written)) => written.answer(),
                     Ok(None) => Err(StoreError::Closed.into()),
                     Err(error) => Err(error.into()),
                 });
@@ -135,19 +138,19 @@ async fn commit(store: &Store, batch: Vec<Job>) {
     }
 }
 
-fn answer(written: Written) -> Answer {
-    match written {
-        Written::Created => Ok(Saved::Created),
-        Written::Unchanged => Ok(Saved::Unchanged),
-        Written::Conflict => Err(IngestError::Conflict),
-    }
-}
-
 /// Writes a batch, again and again while it collides with another master's.
-async fn write(store: &Store, plans: &[&Plan]) -> Result<Vec<Written>, StoreError> {
+async fn write(
+    store: &Store,
+    works: &[&Work],
+    tallies: &mut Tallies,
+) -> Result<Vec<Written>, StoreError> {
     let mut tries = 1;
     loop {
-        match write::batch(store, plans).await {
+        let written = write::batch(store, works, tallies).await;
+        if written.is_err() {
+            tallies.clear();
+        }
+        match written {
             Err(error) if error.is_collision() && tries < TRIES_MAX => {
                 tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 tries += 1;

@@ -1,6 +1,7 @@
 //! How did the last runs go?
 
 use shared::answer::TrendPoint;
+use shared::status::RunStatus;
 
 use super::moment::moment;
 use crate::store::runs::{self, Conditions, RunRow};
@@ -25,6 +26,8 @@ pub async fn last(store: &Store, filter: &TrendFilter) -> Result<Vec<TrendPoint>
     conditions.text("project =", filter.project.as_deref());
     conditions.text("branch =", filter.branch.as_deref());
     conditions.text("worker_id =", filter.worker_id.as_deref());
+    // A run that goes on has no place in a trend yet.
+    conditions.text("status <>", Some(RunStatus::Running.as_str()));
     let rows = runs::newest(store, &conditions, filter.limit).await?;
     rows.into_iter().rev().map(point).collect()
 }

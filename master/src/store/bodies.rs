@@ -51,6 +51,14 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Forgets the body of a run.
+pub(crate) async fn remove(transaction: &mut Transacting, run: i64) -> Result<(), StoreError> {
+    on_connection!(transaction, connection => {
+        sqlx::query("delete from run_bodies where run = $1").bind(run).execute(connection).await?;
+    });
+    Ok(())
+}
+
 /// The body of a run.
 pub(crate) async fn by_run(store: &Store, run: i64) -> Result<BodyRow, StoreError> {
     let row = on_read!(store, pool => {

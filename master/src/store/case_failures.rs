@@ -73,3 +73,11 @@ pub(crate) async fn at(
     })?;
     Ok(rows)
 }
+
+/// Forgets what went wrong in a run.
+pub(crate) async fn remove(transaction: &mut Transacting, run: i64) -> Result<(), StoreError> {
+    on_connection!(transaction, connection => {
+        sqlx::query("delete from case_failures where run = $1").bind(run).execute(connection).await?;
+    });
+    Ok(())
+}

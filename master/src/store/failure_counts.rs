@@ -5,7 +5,7 @@ use super::{Store, StoreError};
 
 const TOP: &str = "select t.nodeid, c.fail_count \
      from failure_counts c join tests t on t.id = c.test \
-     where c.scope = $1 order by c.fail_count desc, c.test limit $2";
+     where c.scope = $1 and c.fail_count > 0 order by c.fail_count desc, c.test limit $2";
 
 /// A test and in how many runs it failed.
 #[derive(Debug, sqlx::FromRow)]

@@ -16,6 +16,11 @@ const LISTED_WITH_TEXTS: &str = "select f.duration_s, t.nodeid, x.data as messag
 const AT: &str = "select duration_s, setup_s, call_s, teardown_s, message \
      from failures where run = $1 and position = $2";
 
+const COUNTED: &str = "select f.test, t.project_id, a.id \
+     from failures f join tests t on t.id = f.test \
+     join tests a on a.project_id = 0 and a.hash = t.hash \
+     where f.run = $1 and f.listed = 1";
+
 /// A failure to be stored.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFailure {
@@ -106,4 +111,24 @@ pub(crate) async fn at(
         sqlx::query_as(AT).bind(run).bind(position).fetch_optional(pool).await
     })?;
     Ok(row)
+}
+
+/// The tests of a run that count as failed: each in its project, the project, and the same test in
+/// the dictionary of all projects.
+pub(crate) async fn counted(
+    transaction: &mut Transacting,
+    run: i64,
+) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    let rows = on_connection!(transaction, connection => {
+        sqlx::query_as(COUNTED).bind(run).fetch_all(connection).await
+    })?;
+    Ok(rows)
+}
+
+/// Forgets the failures of a run.
+pub(crate) async fn remove(transaction: &mut Transacting, run: i64) -> Result<(), StoreError> {
+    on_connection!(transaction, connection => {
+        sqlx::query("delete from failures where run = $1").bind(run).execute(connection).await?;
+    });
+    Ok(())
 }

@@ -5,6 +5,9 @@
 pub(crate) struct Hash16(pub(crate) [u8; 16]);
 
 impl Hash16 {
+    /// Stands for a content that has no hash yet. No content has this one.
+    pub(crate) const NONE: Self = Self([0; 16]);
+
     /// The hash of some bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::from(blake3::hash(bytes))

@@ -17,6 +17,8 @@ pub(crate) mod many;
 mod open;
 pub(crate) mod projects;
 pub(crate) mod runs;
+pub(crate) mod stream_batches;
+pub(crate) mod streams;
 pub(crate) mod texts;
 pub(crate) mod workers;
 

@@ -27,6 +27,15 @@ const BY_RUN_ID: &str = "select id, run_id, worker_id, project, branch, commit_i
 
 const KEY: &str = "select id, project from runs where run_id = $1";
 
+const REPLACE: &str = "update runs set content_hash = $2, project = $3, branch = $4, \
+     commit_id = $5, status = $6, complete = $7, \
+     timestamp_us = case when $8 = 1 then $9 else received_us end, passed = $10, failed = $11, \
+     error = $12, skipped = $13, total = $14, duration_s = $15, pass_rate = $16 where id = $1";
+
+const COUNT: &str = "update runs set passed = $2, failed = $3, error = $4, skipped = $5, \
+     total = $6, pass_rate = $7, \
+     duration_s = case when $8 > duration_s then $8 else duration_s end where id = $1";
+
 /// A run without its id.
 #[derive(Debug, Clone)]
 pub(crate) struct NewRunRow {
@@ -105,6 +114,87 @@ pub(crate) async fn insert(
         })?);
     }
     Ok(added)
+}
+
+/// Puts another content in the place of a run's. The moment of its receipt stays, and stands in for
+/// a timestamp that was not sent.
+pub(crate) async fn replace(
+    transaction: &mut Transacting,
+    id: i64,
+    run: &NewRunRow,
+    has_timestamp: bool,
+) -> Result<(), StoreError> {
+    on_connection!(transaction, connection => {
+        sqlx::query(REPLACE)
+            .bind(id)
+            .bind(run.content_hash.bytes())
+            .bind(run.project.as_str())
+            .bind(run.branch.as_str())
+            .bind(run.commit.as_str())
+            .bind(run.status)
+            .bind(i64::from(run.complete))
+            .bind(i64::from(has_timestamp))
+            .bind(run.timestamp_us)
+            .bind(run.passed)
+            .bind(run.failed)
+            .bind(run.error)
+            .bind(run.skipped)
+            .bind(run.total)
+            .bind(run.duration_s)
+            .bind(run.pass_rate)
+            .execute(connection)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Counts of a run that goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct CountsRow {
+    pub(crate) passed: i64,
+    pub(crate) failed: i64,
+    pub(crate) error: i64,
+    pub(crate) skipped: i64,
+    pub(crate) total: i64,
+    pub(crate) pass_rate: f64,
+    /// Since it was opened. A smaller one than before is not believed.
+    pub(crate) duration_s: f64,
+}
+
+/// Sets the counts of a run that goes on.
+pub(crate) async fn count(
+    transaction: &mut Transacting,
+    id: i64,
+    counts: &CountsRow,
+) -> Result<(), StoreError> {
+    on_connection!(transaction, connection => {
+        sqlx::query(COUNT)
+            .bind(id)
+            .bind(counts.passed)
+            .bind(counts.failed)
+            .bind(counts.error)
+            .bind(counts.skipped)
+            .bind(counts.total)
+            .bind(counts.pass_rate)
+            .bind(counts.duration_s)
+            .execute(connection)
+            .await?;
+    });
+    Ok(())
+}
+
+/// The worker of the run with this run id, as a transaction sees it.
+pub(crate) async fn worker(
+    transaction: &mut Transacting,
+    run_id: &str,
+) -> Result<Option<String>, StoreError> {
+    let worker = on_connection!(transaction, connection => {
+        sqlx::query_scalar("select worker_id from runs where run_id = $1")
+            .bind(run_id)
+            .fetch_optional(connection)
+            .await
+    })?;
+    Ok(worker)
 }
 
 /// The content hashes of those of these runs that are stored.

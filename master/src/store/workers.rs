@@ -4,7 +4,7 @@ use super::engine::{Transacting, insert_rows, on_connection, on_read};
 use super::{Store, StoreError};
 
 const LAST_SEEN: &str = "select worker_id, run_count, pass_rate_sum, last_seen_us \
-     from workers order by last_seen_us desc, worker_id";
+     from workers where run_count > 0 order by last_seen_us desc, worker_id";
 
 /// A worker and the sums over its runs.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -27,7 +27,8 @@ pub(crate) async fn add(
         "insert into workers (worker_id, run_count, pass_rate_sum, last_seen_us) values",
         4,
         "on conflict (worker_id) do update set run_count = workers.run_count + excluded.run_count, \
-         pass_rate_sum = workers.pass_rate_sum + excluded.pass_rate_sum, \
+         pass_rate_sum = case when workers.run_count + excluded.run_count > 0 \
+         then workers.pass_rate_sum + excluded.pass_rate_sum else 0 end, \
          last_seen_us = case when excluded.last_seen_us > workers.last_seen_us \
          then excluded.last_seen_us else workers.last_seen_us end",
         |query, worker| query

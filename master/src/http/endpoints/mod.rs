@@ -1,11 +1,14 @@
 //! One endpoint, one file: parameters, handler, answer.
 
+pub(super) mod append_cases;
 pub(super) mod case;
 pub(super) mod cases;
 pub(super) mod docs;
 pub(super) mod failure_stats;
+pub(super) mod finish_run;
 pub(super) mod health;
 pub(super) mod index;
+pub(super) mod open_run;
 pub(super) mod openapi_json;
 pub(super) mod post_results;
 pub(super) mod projects;

@@ -18,7 +18,8 @@ use crate::ingest::Saved;
 ///
 /// Only `run_id` and `worker_id` are required. Send counts and `failures`, or `cases`, from which
 /// counts and failures follow. The answer comes when the run is durable. The same content may be
-/// sent again at any time.
+/// sent again at any time. A run that was opened and is not finished is completed by it, when the
+/// worker is the same.
 #[utoipa::path(
     post,
     path = "/results",
@@ -42,27 +43,30 @@ pub(in crate::http) async fn handle(
     request: Request,
 ) -> Result<Response, ApiError> {
     let received = intake::receive(request, &app.budget, app.timeouts).await?;
-    let intake::Decoded { run, room } = intake::decode(received, &app.budget).await?;
+    let intake::Decoded::<NewRun> { body: run, room } =
+        intake::decode(received, &app.budget, 0).await?;
     let run_id = run.run_id.clone();
     let saved = app.ingest.save(run, Utc::now()).await?;
     drop(room);
+    Ok(answer(run_id, saved))
+}
+
+/// The answer about a run that is stored whole.
+pub(super) fn answer(run_id: String, saved: Saved) -> Response {
     let status = match saved {
         Saved::Created => StatusCode::CREATED,
         Saved::Unchanged => StatusCode::OK,
     };
     let location = location(&run_id);
-    let mut response = (
-        status,
-        Json(SavedAnswer {
-            run_id,
-            status: "saved".to_owned(),
-        }),
-    )
-        .into_response();
+    let answer = SavedAnswer {
+        run_id,
+        status: "saved".to_owned(),
+    };
+    let mut response = (status, Json(answer)).into_response();
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
 }
 
 /// Where the run can be read.

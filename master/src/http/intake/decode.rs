@@ -1,8 +1,8 @@
-//! Reads a body as a run, away from the threads that answer requests.
+//! Reads a body, away from the threads that answer requests.
 
 use std::sync::Arc;
 
-use shared::run::NewRun;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::budget::{Budget, Room};
@@ -16,23 +16,25 @@ use crate::http::error::ApiError;
 /// threads costs.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 
-/// A run as it was sent, and the room that it takes until it is stored.
+/// A body as it was sent, and the room that it takes until it is stored.
 #[derive(Debug)]
-pub(in crate::http) struct Decoded {
-    pub(in crate::http) run: NewRun,
+pub(in crate::http) struct Decoded<T> {
+    pub(in crate::http) body: T,
     pub(in crate::http) room: Room,
 }
 
-/// Unpacks and parses a body.
-pub(in crate::http) async fn decode(
+/// Unpacks and parses a body. `extra_bytes` are for what will be read from the database to go with it:
+/// room is asked for once, so that no request waits for more while it holds some.
+pub(in crate::http) async fn decode<T: DeserializeOwned + Send + 'static>(
     received: Received,
     budget: &Arc<Budget>,
-) -> Result<Decoded, ApiError> {
+    extra_bytes: usize,
+) -> Result<Decoded<T>, ApiError> {
     if received.packing == Packing::Identity && received.bytes.len() <= INLINE_BYTES_MAX {
         let shape = Shape::of(&received.bytes).check()?;
-        let room = budget.decoded(shape.memory_bytes()).await?;
+        let room = budget.decoded(shape.memory_bytes() + extra_bytes).await?;
         return Ok(Decoded {
-            run: parse(&received.bytes)?,
+            body: parse(&received.bytes)?,
             room,
         });
     }
@@ -43,9 +45,9 @@ pub(in crate::http) async fn decode(
         let _turn = turn;
         let expanded = expand::expand(&received.bytes, received.packing)?;
         let shape = Shape::of(&expanded).check()?;
-        let room = runtime.block_on(budget.decoded(shape.memory_bytes()))?;
+        let room = runtime.block_on(budget.decoded(shape.memory_bytes() + extra_bytes))?;
         Ok(Decoded {
-            run: parse(&expanded)?,
+            body: parse(&expanded)?,
             room,
         })
     };
@@ -55,7 +57,7 @@ pub(in crate::http) async fn decode(
 }
 
 /// Parses a body: fast when it is good, thoroughly when it is not.
-fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let json = std::str::from_utf8(bytes).map_err(|error| {
         let detail = format!(
             "the body is not UTF-8: see its byte {}",
@@ -65,7 +67,7 @@ fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
     })?;
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     let error = match serde_json::from_str(json) {
-        Ok(run) => return Ok(run),
+        Ok(body) => return Ok(body),
         Err(error) => error,
     };
     let spelled = if error.is_data() {
@@ -74,14 +76,23 @@ fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
         surrogates::spell_out(json)
     };
     match spelled {
-        Some(spelled) => serde_json::from_str(&spelled).map_err(|_| explain::explain(&spelled)),
-        None => Err(explain::explain(json)),
+        Some(spelled) => {
+            serde_json::from_str(&spelled).map_err(|_| explain::explain::<T>(&spelled))
+        }
+        None => Err(explain::explain::<T>(json)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, parse};
+    use shared::run::NewRun;
+
+    use super::Shape;
+    use crate::http::error::ApiError;
+
+    fn parse(bytes: &[u8]) -> Result<NewRun, ApiError> {
+        super::parse(bytes)
+    }
 
     fn refused(json: &str) -> (u16, Option<String>, String) {
         let shape = Shape::of(json.as_bytes()).check();

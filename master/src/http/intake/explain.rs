@@ -1,14 +1,14 @@
 //! Says what is wrong with a body and where: a second, slower reading of it.
 
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use shared::run::NewRun;
 
 use crate::http::error::ApiError;
 
 /// The error of a body that could not be read.
-pub(super) fn explain(json: &str) -> ApiError {
+pub(super) fn explain<T: DeserializeOwned>(json: &str) -> ApiError {
     let mut from = serde_json::Deserializer::from_str(json);
-    match serde_path_to_error::deserialize::<_, NewRun>(&mut from) {
+    match serde_path_to_error::deserialize::<_, T>(&mut from) {
         Ok(_) => match from.end() {
             Err(error) => not_json(None, &error),
             Ok(()) => ApiError::internal("a body could be read the second time only"),
