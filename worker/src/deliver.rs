@@ -1,6 +1,6 @@
 //! The last part of every run: label it, keep it, upload it, say so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shared::limits::COMMAND_BYTES_MAX;
@@ -60,36 +60,76 @@ pub fn deliver(
     command: &str,
     timeout: Duration,
 ) {
+    let Preparations {
+        facts,
+        journal,
+        uploader,
+    } = preparations;
     label(&mut run, settings, command);
-    preparations.facts.wait().describe(&mut run);
-    let mut unsent = None;
-    let keep_before_waiting = |run: &NewRun| unsent = keep(run);
-    let (run, upload) = preparations
-        .uploader
-        .finish(run, timeout, keep_before_waiting);
-    if upload.is_ok() {
-        preparations.journal.uploaded();
+    facts.wait().describe(&mut run);
+    let mut kept = match (journal.folder(), journal.problem()) {
+        (Some(_), None) => Kept::InJournal,
+        _ => Kept::Nowhere,
+    };
+    let (run, upload) = uploader.finish(run, timeout, |run| kept.unless_kept(run));
+    match &upload {
+        Ok(_) => {
+            journal.uploaded();
+            kept.forget();
+        }
+        Err(_) => kept.unless_kept(&run),
     }
-    let mut kept = None;
     if let Some(save) = &settings.save {
         match body(&run).and_then(|json| saved::write(&save.value, &json).map_err(told)) {
-            Ok(()) => kept = Some(save.value.clone()),
+            Ok(()) => kept.also_in(&save.value),
             Err(reason) => {
                 report::say(&format!("cannot write {}: {reason}", save.value.display()));
             }
         }
     }
-    match (&upload, unsent) {
-        (Ok(_), Some(path)) => {
-            // It arrived after all. A file that stays would only be sent once more, without harm.
-            let _ = std::fs::remove_file(path);
-        }
-        (Err(_), unsent) if kept.is_none() => kept = unsent.or_else(|| keep(&run)),
-        _ => {}
-    }
     if !settings.quiet.value || matches!(upload, Err(UploadError::Panicked(_))) {
         let link = client::link(&settings.master_url.value, &run.run_id);
-        report::say(&report::closing_line(&run, &link, &upload, kept.as_deref()));
+        report::say(&report::closing_line(&run, &link, &upload, &kept));
+    }
+}
+
+/// Where a run is that the master does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// In the journal, from which the next run takes it along.
+    InJournal,
+    /// In a file, because there is no journal or because somebody asked for it.
+    InFile(PathBuf),
+    /// Only in memory.
+    Nowhere,
+}
+
+impl Kept {
+    /// Keeps the run in a file, if the journal does not have it. Where that fails too, it is said.
+    fn unless_kept(&mut self, run: &NewRun) {
+        if *self != Self::Nowhere {
+            return;
+        }
+        let kept = body(run).and_then(|json| saved::keep_unsent(&run.run_id, &json).map_err(told));
+        match kept {
+            Ok(path) => *self = Self::InFile(path),
+            Err(reason) => {
+                report::say(&format!("the run could not be kept in a file: {reason}"));
+            }
+        }
+    }
+
+    fn also_in(&mut self, file: &Path) {
+        if *self == Self::Nowhere {
+            *self = Self::InFile(file.to_owned());
+        }
+    }
+
+    /// The run arrived. A file that stays would only be sent once more, without harm.
+    fn forget(&mut self) {
+        if let Self::InFile(path) = std::mem::replace(self, Self::Nowhere) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -104,12 +144,6 @@ pub fn label(run: &mut NewRun, settings: &Settings, command: &str) {
         .collect();
     command.clone_into(&mut run.command);
     cut_in_place(&mut run.command, COMMAND_BYTES_MAX);
-}
-
-fn keep(run: &NewRun) -> Option<PathBuf> {
-    let kept = body(run).and_then(|json| saved::keep_unsent(&run.run_id, &json).map_err(told));
-    kept.map_err(|reason| report::say(&format!("the run could not be kept in a file: {reason}")))
-        .ok()
 }
 
 fn body(run: &NewRun) -> Result<Vec<u8>, String> {

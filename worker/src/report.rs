@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 
 use shared::run::NewRun;
 use shared::status::RunStatus;
 
 use crate::aggregate::Summary;
+use crate::deliver::Kept;
 use crate::uploader::{Delivered, UploadError};
 
 /// Says a line on standard error, where no program takes it for pytest's own.
@@ -85,7 +85,7 @@ pub fn closing_line(
     run: &NewRun,
     link: &str,
     upload: &Result<Delivered, UploadError>,
-    kept: Option<&Path>,
+    kept: &Kept,
 ) -> String {
     let mut text = verdict(run);
     match upload {
@@ -96,14 +96,20 @@ pub fn closing_line(
             let _ = write!(text, ", NOT uploaded: {error}");
         }
     }
-    if upload.is_err()
-        && let Some(path) = kept
-    {
-        let path = path.display();
-        let _ = write!(
-            text,
-            "; kept, send it with: pytest-platform-worker send '{path}'"
-        );
+    if upload.is_err() {
+        match kept {
+            Kept::InJournal => text.push_str(
+                "; kept, it goes with the next run or with: pytest-platform-worker flush",
+            ),
+            Kept::InFile(path) => {
+                let path = path.display();
+                let _ = write!(
+                    text,
+                    "; kept, send it with: pytest-platform-worker send '{path}'"
+                );
+            }
+            Kept::Nowhere => text.push_str("; it is NOT kept"),
+        }
     }
     text
 }
@@ -128,7 +134,7 @@ mod tests {
         let run = run(&[Outcome::Passed, Outcome::Passed, Outcome::Failed]);
         let uploaded = Ok(Delivered { seconds: 0.021 });
         assert_eq!(
-            closing_line(&run, "http://m/results/1", &uploaded, None),
+            closing_line(&run, "http://m/results/1", &uploaded, &Kept::Nowhere),
             "1 failed, 2 passed in 12.3 s, uploaded http://m/results/1 (0.02 s)"
         );
     }
@@ -140,7 +146,7 @@ mod tests {
         run.signal = Some("SIGSEGV".into());
         let error = Err(UploadError::TimedOut(10.0));
         assert_eq!(
-            closing_line(&run, "", &error, Some(Path::new("/s/1.json"))),
+            closing_line(&run, "", &error, &Kept::InFile("/s/1.json".into())),
             "crashed (SIGSEGV): 1 crashed, 1 passed in 12.3 s, NOT uploaded: the upload took \
              longer than 10.0 s; kept, send it with: pytest-platform-worker send '/s/1.json'"
         );
