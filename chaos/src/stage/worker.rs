@@ -1,0 +1,172 @@
+//! A real worker: one `run`, and what it said; and `flush`, which sends what earlier ones left.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use xtask::process::{self, Guarded};
+
+use super::{Programs, Setting, Suite};
+
+/// How long a run of a small suite may take, on a machine that has other things to do.
+const RUN_TIME_MAX: Duration = Duration::from_secs(180);
+/// How long a worker waits for its upload at the end, in seconds.
+const UPLOAD_TIMEOUT_S: &str = "4";
+
+/// How a worker is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    /// The program, and a Python with pytest.
+    pub(crate) programs: Programs,
+    /// The master.
+    pub(crate) master_url: String,
+    /// Its name.
+    pub(crate) worker_id: String,
+    /// For `WORKER_STATE_DIR`.
+    pub(crate) state: PathBuf,
+    /// Variables of its environment beside ours.
+    pub(crate) variables: Vec<(String, OsString)>,
+    /// Put before the command line.
+    pub(crate) prefix: Vec<OsString>,
+}
+
+/// A run that is under way.
+#[derive(Debug)]
+pub(crate) struct Running {
+    process: Guarded,
+    output: PathBuf,
+    /// When it was started.
+    pub(crate) started: Instant,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Of the worker; `None` when a signal ended it.
+    pub(crate) exit_code: Option<i32>,
+    /// All it said, pytest's words included.
+    pub(crate) output: String,
+    /// From start to end.
+    pub(crate) time: Duration,
+}
+
+impl Ended {
+    /// Whether the closing line says that the run is at the master.
+    pub(crate) fn uploaded(&self) -> bool {
+        self.output.contains(", uploaded http")
+    }
+
+    /// The closing line.
+    pub(crate) fn closing_line(&self) -> &str {
+        let lines = self.output.lines().rev();
+        let mut ours = lines.filter(|line| line.contains("pytest-platform: "));
+        ours.next().unwrap_or("(no closing line)")
+    }
+}
+
+impl Worker {
+    /// A worker with nothing special about it.
+    pub(crate) fn new(setting: &Setting, master_url: String, state: PathBuf) -> Self {
+        Self {
+            programs: setting.programs.clone(),
+            master_url,
+            worker_id: "worker".into(),
+            state,
+            variables: Vec::new(),
+            prefix: Vec::new(),
+        }
+    }
+
+    /// Starts `run` on a suite.
+    pub(crate) fn start(&self, suite: &Suite, run_id: &str) -> Result<Running> {
+        let output = suite.folder.join(format!("{run_id}.output"));
+        let file = std::fs::File::create(&output)?;
+        let mut command = self.command("run")?;
+        command
+            .args(["--run-id", run_id])
+            .arg("--python")
+            .arg(&self.programs.python)
+            .arg("--")
+            .args(&suite.arguments)
+            .current_dir(&suite.folder)
+            .stdin(Stdio::null())
+            .stderr(file.try_clone()?)
+            .stdout(file);
+        Ok(Running {
+            process: Guarded::start_with(&mut command, Signal::KILL)?,
+            output,
+            started: Instant::now(),
+        })
+    }
+
+    /// Runs a suite to its end.
+    pub(crate) fn run(&self, suite: &Suite, run_id: &str) -> Result<Ended> {
+        self.start(suite, run_id)?.wait()
+    }
+
+    /// `flush`: answers with what it said, or with an error when it could not send everything.
+    pub(crate) fn flush(&self) -> Result<String> {
+        let mut command = self.command("flush")?;
+        process::output(&mut command).context("flush did not send everything")
+    }
+
+    /// Any other command of the worker; answers with its standard output.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<String> {
+        let (first, rest) = words.split_first().context("no command")?;
+        let mut command = self.command(first)?;
+        process::output(command.args(rest))
+    }
+
+    fn command(&self, name: &str) -> Result<Command> {
+        let program = self.programs.worker.as_os_str();
+        let prefix = self.prefix.iter().map(OsString::as_os_str);
+        let mut words = prefix.chain([program]);
+        let mut command = Command::new(words.next().context("no command")?);
+        command.args(words).arg(name);
+        for (variable, _) in std::env::vars_os() {
+            let variable = variable.to_string_lossy();
+            if variable.starts_with("WORKER_") || variable.starts_with("PYTEST_") {
+                command.env_remove(&*variable);
+            }
+        }
+        command
+            .env("MASTER_URL", &self.master_url)
+            .env("WORKER_ID", &self.worker_id)
+            .env("PROJECT", "chaos")
+            .env("BRANCH", "main")
+            .env("WORKER_STATE_DIR", &self.state)
+            .env("XDG_STATE_HOME", &self.state)
+            .env("WORKER_UPLOAD_TIMEOUT", UPLOAD_TIMEOUT_S)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+}
+
+impl Running {
+    /// Process id of the worker.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Result<Ended> {
+        let Some(status) = self.process.wait_at_most(RUN_TIME_MAX)? else {
+            self.process.kill()?;
+            bail!("the worker did not end; it said:\n{}", read(&self.output));
+        };
+        Ok(Ended {
+            exit_code: status.code(),
+            output: read(&self.output),
+            time: self.started.elapsed(),
+        })
+    }
+}
+
+fn read(path: &std::path::Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
