@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         duration_s: started.elapsed().as_secs_f64(),
         log_tail: tail.join().map_err(|_| "the tail panicked")?,
         reader_problems,
+        ..Ending::default()
     };
     let finishing = Instant::now();
     let run = run.finish(ending);

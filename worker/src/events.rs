@@ -1,7 +1,5 @@
 //! From the bytes of the plugin's pipe to events, and with them to the aggregate.
 
-use std::ops::ControlFlow;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -11,7 +9,7 @@ use shared::run::{Problem, ProblemKind};
 
 use crate::aggregate::Run;
 use crate::journal::Journal;
-use crate::pytest::{EventPipe, Flow, pump};
+use crate::pytest::EventPipe;
 
 /// Longest line. The longest that the plugin means to write, an announcement of 500 tests with
 /// ids of the greatest length, stays below.
@@ -32,6 +30,8 @@ pub struct Heard {
     pub problems: Vec<Problem>,
     /// Whether the plugin was there at all.
     pub hello: bool,
+    /// Whether pytest went on after the plugin had closed its pipe without a goodbye.
+    pub pipe_closed_early: bool,
     /// pytest's arguments, as pytest tells them.
     pub arguments: Vec<String>,
     /// Who wants to know when many tests have ended, and how many that are.
@@ -91,14 +91,40 @@ impl Listener {
 
 fn listen(pipe: &EventPipe, journal: &Journal, heard: &Mutex<Heard>) -> Vec<Problem> {
     let mut lines = Lines::default();
-    pump(&pipe.from, Flow::Pipe, pipe.ended.as_fd(), |bytes| {
+    pipe.pump(|bytes| {
         journal.append(&lines.completed_by(bytes));
         let mut heard = locked(heard);
         lines.take(bytes, |event| heard.apply(event));
         heard.nudge();
-        ControlFlow::Continue(())
     });
+    let said_goodbye = locked(heard).run.said_goodbye();
+    if !said_goodbye && pipe.is_outlived() {
+        locked(heard).pipe_closed_early = true;
+    }
     lines.finish()
+}
+
+/// What was heard, heard again.
+#[derive(Debug, Default)]
+pub struct Replay {
+    lines: Lines,
+    heard: Heard,
+}
+
+impl Replay {
+    /// Takes bytes as they came from the pipe.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let heard = &mut self.heard;
+        self.lines.take(bytes, |event| heard.apply(event));
+    }
+
+    /// Everything that they told.
+    pub fn finish(self) -> Heard {
+        Heard {
+            problems: self.lines.finish(),
+            ..self.heard
+        }
+    }
 }
 
 impl Heard {

@@ -7,6 +7,10 @@ use rustix::process::Signal;
 
 /// There is no Python to run, as a shell says of a command that it cannot find.
 pub const NO_PYTHON: u8 = 127;
+/// A time limit ended the run, as `timeout` says of a command.
+pub const TIMED_OUT: u8 = 124;
+/// pytest ended with 0, but what it said was not written: plain pytest would have failed too.
+pub const OUTPUT_LOST: u8 = 1;
 /// The command line was wrong: pytest's own number for that.
 pub const USAGE: u8 = 4;
 /// Something of the worker's own went wrong before pytest ran.

@@ -2,30 +2,30 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use shared::run::Problem;
-
-use crate::aggregate::Ending;
+use crate::aggregate::{Ending, Run};
 use crate::cli::RunArguments;
 use crate::config::Settings;
 use crate::deliver::{Preparations, deliver, quoted};
-use crate::events::Listener;
+use crate::events::{Heard, Listener, locked};
 use crate::journal::{Beginning, Journal};
-use crate::pytest::{Finished, Interpreter, Pytest, TERMINATION_GRACE};
+use crate::pytest::{Finished, Interpreter, Limits, Pytest, STOP_GRACE};
 use crate::stream::Labels;
 use crate::{exit, report};
+
+/// Even whoever stops the worker waits this long for the upload.
+const UPLOAD_MIN: Duration = Duration::from_secs(1);
 
 /// What Python says when there is no pytest.
 const NO_PYTEST: &str = "No module named pytest";
 
 /// Options with which pytest answers a question and runs no test. There is nothing to report then.
-const QUESTIONS: [&str; 11] = [
+const QUESTIONS: [&str; 9] = [
     "--help",
     "-h",
     "--version",
     "-V",
-    "--collect-only",
-    "--co",
     "--fixtures",
     "--funcargs",
     "--fixtures-per-test",
@@ -48,14 +48,20 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
             return ExitCode::from(exit::NO_PYTHON);
         }
     };
-    let (pytest, pipe) = match Pytest::start(&python, &arguments.pytest_arguments) {
+    let started = Pytest::start(&python, &arguments.python_arg, &arguments.pytest_arguments);
+    let (mut pytest, pipe) = match started {
         Ok(started) => started,
         Err(error) => {
             report::say(&error.to_string());
             return ExitCode::from(exit::WORKER_FAILED);
         }
     };
+    let limits = Limits {
+        run: settings.run_timeout.as_ref().map(|limit| limit.value),
+        stall: settings.stall_timeout.as_ref().map(|limit| limit.value),
+    };
     if let Some(reason) = pytest.unheard() {
+        pytest.limit(limits, || false);
         return unreported(pytest, &reason, &arguments.pytest_arguments);
     }
     let command = command(&python, arguments);
@@ -65,6 +71,8 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     };
     let journal = Journal::begin(&settings, beginning);
     let listener = Listener::start(pipe, journal.clone());
+    let heard = listener.shared();
+    pytest.limit(limits, move || locked(&heard).run.is_in_session());
     let preparations = if asks_only(&arguments.pytest_arguments) {
         Preparations::start(&settings, journal.clone())
     } else {
@@ -80,25 +88,48 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         Err(code) => return code,
     };
     let heard = listener.finish();
-    let ended = finished.ended;
+    let code = ExitCode::from(exit_code(&finished));
     if !heard.hello && finished.log_tail.contains(NO_PYTEST) {
         journal.discard();
         say_no_pytest(&python);
-        return ExitCode::from(ended);
+        return code;
     }
     if asks_only(&arguments.pytest_arguments) {
         journal.discard();
-        return ExitCode::from(ended);
+        return code;
     }
-    let timeout = match finished.stopped_by {
-        Some(_) => settings.upload_timeout.value.min(TERMINATION_GRACE),
-        None => settings.upload_timeout.value,
-    };
-    let (run, ending) = (heard.run, ending(heard.problems, finished));
+    let timeout = upload_timeout(&settings, &finished);
+    let (run, ending) = ending(heard, finished);
     journal.end(&ending, &command);
     let run = run.finish(ending);
     deliver(&settings, preparations, run, &command, timeout);
-    ExitCode::from(ended)
+    code
+}
+
+/// How long the upload may take: who told the worker to stop has waited for pytest's end already.
+fn upload_timeout(settings: &Settings, finished: &Finished) -> Duration {
+    let timeout = settings.upload_timeout.value;
+    match finished.stopped {
+        Some((_, at)) => timeout.min(STOP_GRACE.saturating_sub(at.elapsed()).max(UPLOAD_MIN)),
+        None => timeout,
+    }
+}
+
+/// pytest's own exit code, as far as it tells the whole story.
+fn exit_code(finished: &Finished) -> u8 {
+    if finished.limit.is_some() {
+        return exit::TIMED_OUT;
+    }
+    let code = finished.ended.exit_code();
+    match &finished.output_lost {
+        Some(error) if code == 0 => {
+            report::say(&format!(
+                "pytest ended with 0, but its output could not be written: {error}"
+            ));
+            exit::OUTPUT_LOST
+        }
+        _ => code,
+    }
 }
 
 fn waited(pytest: Pytest) -> Result<Finished, ExitCode> {
@@ -121,7 +152,7 @@ fn unreported(pytest: Pytest, reason: &str, pytest_arguments: &[OsString]) -> Ex
              ({reason}); set TMPDIR to a folder that can be written"
         ));
     }
-    ExitCode::from(finished.ended)
+    ExitCode::from(exit_code(&finished))
 }
 
 fn asks_only(pytest_arguments: &[OsString]) -> bool {
@@ -131,17 +162,24 @@ fn asks_only(pytest_arguments: &[OsString]) -> bool {
         .any(|argument| QUESTIONS.iter().any(|question| argument == question))
 }
 
-fn ending(reader_problems: Vec<Problem>, finished: Finished) -> Ending {
-    Ending {
+fn ending(heard: Heard, finished: Finished) -> (Run, Ending) {
+    let ending = Ending {
         exit_code: finished.ended.code(),
         signal: finished.ended.signal_name(),
+        timed_out: finished.limit.is_some(),
+        limit: finished.limit.unwrap_or_default(),
+        stopped_by: finished
+            .stopped
+            .map(|(signal, _)| exit::signal_name(signal)),
+        pipe_closed_early: heard.pipe_closed_early,
         started_at: Some(finished.started_at),
         finished_at: Some(finished.finished_at),
         duration_s: finished.duration_s,
         log_tail: finished.log_tail,
-        reader_problems,
+        reader_problems: heard.problems,
         ..Ending::default()
-    }
+    };
+    (heard.run, ending)
 }
 
 fn say_no_pytest(python: &Interpreter) {
@@ -153,11 +191,13 @@ fn say_no_pytest(python: &Interpreter) {
 }
 
 fn command(python: &Interpreter, arguments: &RunArguments) -> String {
-    let words = ["-m".into(), "pytest".into()];
-    let given = arguments.pytest_arguments.iter();
+    let words = [OsString::from("-m"), "pytest".into()];
+    let python_arguments = arguments.python_arg.iter();
+    let given = python_arguments
+        .chain(&words)
+        .chain(&arguments.pytest_arguments);
     quoted(
         std::iter::once(python.path.to_string_lossy())
-            .chain(words)
             .chain(given.map(|argument| argument.to_string_lossy())),
     )
 }

@@ -51,6 +51,7 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         started_at: Some(started_at),
         finished_at: Some(Utc::now()),
         duration_s: started.elapsed().as_secs_f64(),
+        pipe_closed_early: heard.pipe_closed_early,
         reader_problems: heard.problems,
         ..Ending::default()
     };

@@ -87,6 +87,16 @@ impl Run {
         }
     }
 
+    /// Whether a session goes on, as far as was told.
+    pub fn is_in_session(&self) -> bool {
+        self.hello.is_some() && self.finish.is_none()
+    }
+
+    /// Whether the end was announced: nothing more has to come.
+    pub fn said_goodbye(&self) -> bool {
+        self.goodbye.is_some() || self.exit.is_some()
+    }
+
     /// How many tests have started so far.
     pub fn started(&self) -> usize {
         let tests = self.tests.iter().flatten();

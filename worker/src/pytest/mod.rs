@@ -1,6 +1,11 @@
-//! pytest's process: which Python, with what environment, and its three streams.
+//! pytest's process: which Python, with what environment, its three streams, its limits and its end.
 
+mod activity;
+mod event_pipe;
 mod interpreter;
+mod launch;
+mod limits;
+mod living;
 mod plugin_folder;
 mod process;
 mod pump;
@@ -8,8 +13,10 @@ mod relay;
 mod signals;
 mod streams;
 mod tail;
+mod tree;
 
+pub use event_pipe::EventPipe;
 pub use interpreter::Interpreter;
-pub use process::{EventPipe, Finished, Pytest};
-pub use pump::{Flow, pump};
-pub use signals::TERMINATION_GRACE;
+pub use limits::Limits;
+pub use process::{Finished, Pytest};
+pub use signals::STOP_GRACE;

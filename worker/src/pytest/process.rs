@@ -2,24 +2,31 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::Pid;
 
+use super::activity::Activity;
+use super::event_pipe::EventPipe;
 use super::interpreter::Interpreter;
+use super::limits::{Limits, Watch};
+use super::living::Living;
 use super::plugin_folder::{NoFolder, PluginFolder};
+use super::relay::{Relay, Relayed};
 use super::signals::Signals;
-use super::streams::{Streams, roomy_pipe};
+use super::streams::{Streams, has_terminal, roomy_pipe};
 use super::tail::Tail;
-use super::{relay, tail};
+use super::{launch, plugin_folder};
 use crate::exit::Ended;
 
 /// pytest could not be started.
@@ -42,12 +49,18 @@ pub enum StartError {
 /// A pytest that runs.
 #[derive(Debug)]
 pub struct Pytest {
-    child: Child,
+    process: Pid,
+    living: Living,
     signals: Signals,
-    relays: Vec<JoinHandle<()>>,
+    watch: Option<JoinHandle<()>>,
+    sweeper: JoinHandle<()>,
+    relays: Vec<Relay>,
     tail: Arc<Mutex<Tail>>,
+    activity: Activity,
     /// Closed when pytest has ended; the readers of its streams hold the other end.
     alive: OwnedFd,
+    /// Disconnected when pytest has ended.
+    over: (Sender<()>, Receiver<()>),
     started: Instant,
     started_at: DateTime<Utc>,
     plugin: Result<PluginFolder, NoFolder>,
@@ -58,10 +71,14 @@ pub struct Pytest {
 pub struct Finished {
     /// Code or signal.
     pub ended: Ended,
-    /// The signal that the worker was stopped with, if it was.
-    pub stopped_by: Option<i32>,
+    /// The signal that the worker was told to stop with, if it was, and when.
+    pub stopped: Option<(i32, Instant)>,
+    /// The limit that ended it, in words, if one did.
+    pub limit: Option<String>,
     /// The end of what it printed.
     pub log_tail: String,
+    /// Why a part of what it printed could not be passed on, if so.
+    pub output_lost: Option<io::Error>,
     /// When it was started.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -70,20 +87,12 @@ pub struct Finished {
     pub duration_s: f64,
 }
 
-/// Where the plugin's events arrive, and what tells that no more will.
-#[derive(Debug)]
-pub struct EventPipe {
-    /// The events.
-    pub from: OwnedFd,
-    /// Closed at pytest's end, even when somebody else still holds the pipe.
-    pub ended: OwnedFd,
-}
-
 impl Pytest {
     /// Starts `python -m pytest` with the plugin and these arguments. Where the plugin can be written
-    /// nowhere, the tests run without it.
+    /// nowhere, the tests run without it. The thread that starts it has to wait for it as well.
     pub fn start(
         python: &Interpreter,
+        python_arguments: &[OsString],
         arguments: &[OsString],
     ) -> Result<(Self, EventPipe), StartError> {
         let plugin = PluginFolder::write();
@@ -91,57 +100,58 @@ impl Pytest {
         let (from, to) = roomy_pipe().map_err(StartError::System)?;
         let (ended, alive) =
             pipe_with(PipeFlags::CLOEXEC).map_err(|error| StartError::System(error.into()))?;
-        let signals = Signals::listen(streams.terminals()).map_err(StartError::System)?;
+        let (living, over) = (Living::default(), bounded(0));
+        let signals = Signals::listen(living.clone(), over.1.clone(), streams.terminals())
+            .map_err(StartError::System)?;
 
-        let mut command = Command::new(&python.path);
-        command
-            .args(["-m", "pytest"])
-            .env_remove("PYTEST_PLATFORM_FD")
-            .env_remove("PYTEST_PLATFORM_PYTHONPATH")
-            .env_remove("MASTER_TOKEN")
-            .stdout(streams.stdout)
-            .stderr(streams.stderr);
-        match &plugin {
-            Ok(plugin) => load(plugin, &to, &mut command),
-            // One that is installed would report on its own what is said to be not reported.
-            Err(_) => drop(command.env("PYTEST_PLATFORM_NESTED", "1")),
+        let mut command = launch::command(python, python_arguments, arguments, &plugin, &to);
+        command.stdout(streams.stdout).stderr(streams.stderr);
+        let leads_group = !has_terminal();
+        if leads_group {
+            command.process_group(0);
         }
-        command.args(arguments);
         let (started, started_at) = (Instant::now(), Utc::now());
-        // From here until `to` is closed a child inherits it; only pytest is started meanwhile.
-        let child = fcntl_setfd(&to, FdFlags::empty())
-            .map_err(io::Error::from)
-            .and_then(|()| command.spawn());
-        drop(to);
-        // The command holds our copies of pytest's ends of its streams.
-        drop(command);
-        let child = match child {
-            Ok(child) => child,
+        let process = match spawn(command, to) {
+            Ok(process) => process,
             Err(error) => {
                 signals.finish();
                 let path = python.path.clone();
                 return Err(StartError::Spawn { path, error });
             }
         };
-        signals.watch(Pid::from_child(&child));
+        living.begin(process, leads_group);
+        if let Ok(plugin) = &plugin {
+            plugin.serves(process);
+        }
 
-        let tail = Arc::new(Mutex::new(tail::Tail::default()));
+        let (activity, tail) = (Activity::begin(), Arc::default());
         let mut relays = Vec::new();
         for carried in streams.carried {
             let ended = ended.try_clone().map_err(StartError::System)?;
-            relays.push(relay::start(carried, ended, Arc::clone(&tail)));
+            let (tail, activity) = (Arc::clone(&tail), activity.clone());
+            relays.push(Relay::start(carried, ended, tail, activity));
         }
         let pytest = Self {
-            child,
+            process,
+            living,
             signals,
+            watch: None,
+            sweeper: plugin_folder::sweep(),
             relays,
             tail,
+            activity: activity.clone(),
             alive,
+            over,
             started,
             started_at,
             plugin,
         };
-        Ok((pytest, EventPipe { from, ended }))
+        let pipe = EventPipe {
+            from,
+            ended,
+            activity,
+        };
+        Ok((pytest, pipe))
     }
 
     /// Why it runs without the plugin, and so tells nothing, if it does.
@@ -155,35 +165,51 @@ impl Pytest {
         self.started_at
     }
 
-    /// Waits for its end, and for the rest of its output.
-    pub fn wait(mut self) -> io::Result<Finished> {
-        let process = Pid::from_child(&self.child);
-        loop {
-            // Noticed first and collected later, so that no signal can go to a stranger.
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            match waitid(WaitId::Pid(process), options) {
-                Err(Errno::INTR) => {}
-                _ => break,
-            }
+    /// Sets limits in time. Silence counts only while `in_session` says so.
+    pub fn limit(&mut self, limits: Limits, in_session: impl Fn() -> bool + Send + 'static) {
+        if !limits.is_any() {
+            return;
         }
-        self.signals.unwatch();
-        let status = self.child.wait()?;
+        self.living.adopt_orphans();
+        let watch = Watch {
+            limits,
+            started: self.started,
+            activity: self.activity.clone(),
+            living: self.living.clone(),
+            over: self.over.1.clone(),
+            in_session,
+        };
+        self.watch = Some(watch.start());
+    }
+
+    /// Waits for its end, and for the rest of its output.
+    pub fn wait(self) -> io::Result<Finished> {
+        let status = self.living.wait(self.process)?;
         let (duration_s, finished_at) = (self.started.elapsed().as_secs_f64(), Utc::now());
+        drop(self.over);
+        // Whoever ends it goes on to what it left behind. A panic there would have nothing to tell.
+        let _ = self.watch.map(JoinHandle::join);
+        self.signals.finish();
+        self.living.collect_orphans(self.process);
         drop(self.alive);
+        let mut output_lost = None;
         for relay in self.relays {
-            // A relay that panicked has lost output, but the run is not lost.
-            let _ = relay.join();
+            if let Relayed::Lost(error) = relay.finish() {
+                output_lost = Some(error);
+            }
         }
         let tail = match Arc::try_unwrap(self.tail) {
             Ok(tail) => tail.into_inner().unwrap_or_default().into_text(),
             Err(_) => String::new(),
         };
-        let stopped_by = self.signals.stopped_by();
-        self.signals.finish();
+        // It removes what others left, and knows no failure.
+        let _ = self.sweeper.join();
         Ok(Finished {
             ended: Ended::from(status),
-            stopped_by,
+            stopped: self.living.stopped(),
+            limit: self.living.limit(),
             log_tail: tail,
+            output_lost,
             started_at: self.started_at,
             finished_at,
             duration_s,
@@ -191,39 +217,12 @@ impl Pytest {
     }
 }
 
-/// Makes pytest load the plugin and the plugin find its pipe.
-fn load(plugin: &PluginFolder, to: &OwnedFd, command: &mut Command) {
-    let original = std::env::var_os("PYTHONPATH");
-    command
-        .args(["-p", "pytest_platform.plugin"])
-        .env("PYTHONPATH", plugin.search_path(original.as_deref()))
-        .env("PYTEST_PLATFORM_FD", to.as_raw_fd().to_string());
-    if let Some(original) = original {
-        command.env("PYTEST_PLATFORM_PYTHONPATH", original);
-    }
-}
-
-impl EventPipe {
-    /// The pipe of a pytest that started this process and gave it the pipe by number.
-    pub fn inherited(descriptor: u32) -> io::Result<Self> {
-        let from = super::streams::inherited(descriptor)?;
-        let ended = parents_end()?;
-        Ok(Self { from, ended })
-    }
-}
-
-/// Readable when the process that started this one has ended.
-#[cfg(target_os = "linux")]
-fn parents_end() -> io::Result<OwnedFd> {
-    use rustix::process::{PidfdFlags, getppid, pidfd_open};
-    let parent = getppid().ok_or(io::ErrorKind::NotFound)?;
-    Ok(pidfd_open(parent, PidfdFlags::empty())?)
-}
-
-/// Never readable: elsewhere, only the end of the pipe itself is noticed.
-#[cfg(not(target_os = "linux"))]
-fn parents_end() -> io::Result<OwnedFd> {
-    let (ended, alive) = pipe_with(PipeFlags::CLOEXEC)?;
-    std::mem::forget(alive);
-    Ok(ended)
+/// Starts it with the writing end of the plugin's pipe, of which no copy stays here.
+fn spawn(mut command: Command, to: OwnedFd) -> io::Result<Pid> {
+    // From here until `to` is closed a child inherits it; only pytest is started meanwhile.
+    fcntl_setfd(&to, FdFlags::empty())?;
+    let child = command.spawn();
+    drop(to);
+    // The command holds our copies of pytest's ends of its streams, and goes here too.
+    child.map(|child| Pid::from_child(&child))
 }

@@ -31,7 +31,7 @@ const TERMINAL_SETTLES: Duration = Duration::from_millis(100);
 
 /// What kind of stream is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub(super) enum Flow {
     /// A pipe: what was written is there at once.
     Pipe,
     /// A terminal.
@@ -49,7 +49,7 @@ impl Flow {
 
 /// Gives everything that arrives on `from` to `take`, until the stream's end, until `take` breaks,
 /// or, once `ended` is readable or closed, until what was already written has been taken.
-pub fn pump(
+pub(super) fn pump(
     from: &OwnedFd,
     flow: Flow,
     ended: BorrowedFd,
@@ -105,7 +105,7 @@ fn is_over(deadline: Option<Instant>) -> bool {
 
 /// Waits until one of the descriptors has something to say, at most `longest`, which can be
 /// [`Duration::MAX`].
-fn is_ready(descriptors: &[BorrowedFd], longest: Duration) -> bool {
+pub(super) fn is_ready(descriptors: &[BorrowedFd], longest: Duration) -> bool {
     let mut waiting: Vec<PollFd> = descriptors
         .iter()
         .map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN))

@@ -1,5 +1,6 @@
 //! Carrying a stream of pytest to the worker's own, and remembering its end.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -8,26 +9,66 @@ use std::thread::JoinHandle;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use super::activity::Activity;
 use super::pump::pump;
 use super::streams::Carried;
 use super::tail::Tail;
 
-/// Starts to carry. The thread ends with the stream, or soon after `ended` closes.
-///
-/// When nobody reads our side any more, it closes pytest's as well: pytest then finds the broken
-/// pipe that it would have found without us.
-pub(super) fn start(carried: Carried, ended: OwnedFd, tail: Arc<Mutex<Tail>>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        pump(&carried.from, carried.flow, ended.as_fd(), |bytes| {
-            if let Ok(mut tail) = tail.lock() {
-                tail.push(bytes);
-            }
-            write_all(carried.target.descriptor(), bytes)
-        });
-    })
+/// A thread that carries.
+#[derive(Debug)]
+pub(super) struct Relay(JoinHandle<Relayed>);
+
+/// What became of a stream.
+#[derive(Debug)]
+pub(super) enum Relayed {
+    /// All of it was passed on.
+    Whole,
+    /// This kept a part of it from whom it was for.
+    Lost(io::Error),
 }
 
-fn write_all(to: BorrowedFd, mut bytes: &[u8]) -> ControlFlow<()> {
+impl Relay {
+    /// Starts to carry. The thread ends with the stream, or soon after `ended` closes.
+    ///
+    /// When nobody takes our side any more, it closes pytest's as well: pytest then finds a broken
+    /// pipe, much as it would have found an error without us.
+    pub(super) fn start(
+        carried: Carried,
+        ended: OwnedFd,
+        tail: Arc<Mutex<Tail>>,
+        activity: Activity,
+    ) -> Self {
+        Self(std::thread::spawn(move || {
+            let mut relayed = Relayed::Whole;
+            pump(&carried.from, carried.flow, ended.as_fd(), |bytes| {
+                activity.mark();
+                if let Ok(mut tail) = tail.lock() {
+                    tail.push(bytes);
+                }
+                match write_all(carried.target.descriptor(), bytes) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        relayed = Relayed::Lost(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            });
+            relayed
+        }))
+    }
+
+    /// Waits for the end of the stream.
+    pub(super) fn finish(self) -> Relayed {
+        let lost = || {
+            Relayed::Lost(io::Error::other(
+                "the worker panicked while it passed it on",
+            ))
+        };
+        self.0.join().unwrap_or_else(|_| lost())
+    }
+}
+
+fn write_all(to: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(written) => bytes = &bytes[written..],
@@ -37,8 +78,8 @@ fn write_all(to: BorrowedFd, mut bytes: &[u8]) -> ControlFlow<()> {
                 let mut waiting = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
                 let _ = poll(&mut waiting, None);
             }
-            Err(_) => return ControlFlow::Break(()),
+            Err(error) => return Err(error.into()),
         }
     }
-    ControlFlow::Continue(())
+    Ok(())
 }

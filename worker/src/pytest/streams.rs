@@ -151,6 +151,12 @@ pub(super) fn copy_size(ours: BorrowedFd, theirs: BorrowedFd) {
     }
 }
 
+/// Whether this process belongs to a terminal, whose keys reach it and pytest alike.
+pub(super) fn has_terminal() -> bool {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
+}
+
 fn leads_to_the_same_place() -> bool {
     let place = |target: Target| {
         let file = fstat(target.descriptor()).ok()?;

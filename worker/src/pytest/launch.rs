@@ -1,0 +1,139 @@
+//! The command line that starts pytest with the plugin in it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::interpreter::Interpreter;
+use super::plugin_folder::{NoFolder, PluginFolder};
+
+/// Does what `python -m pytest` does, after it has put the plugin's folder, which it takes off the
+/// command line, onto the path. `-c` stands for the current folder where `-m` names it in full.
+const BOOTSTRAP: &str = "import os, runpy, sys
+folder = sys.argv.pop(1)
+first = 0
+if sys.path and sys.path[0] == '':
+    sys.path[0] = os.getcwd()
+    first = 1
+sys.path.insert(first, folder)
+del folder, first, os
+runpy.run_module('pytest', run_name='__main__', alter_sys=True)
+";
+
+/// Flags of the interpreter that take a value, which may follow as a word of its own.
+const FLAGS_WITH_VALUE: &[u8] = b"XWQ";
+
+/// `python PYTHON_ARGUMENTS -m pytest ARGUMENTS`, loading the plugin, which finds its pipe.
+pub(super) fn command(
+    python: &Interpreter,
+    python_arguments: &[OsString],
+    arguments: &[OsString],
+    plugin: &Result<PluginFolder, NoFolder>,
+    to: &OwnedFd,
+) -> Command {
+    let mut command = Command::new(&python.path);
+    command
+        .args(python_arguments)
+        .env_remove("PYTEST_PLATFORM_FD")
+        .env_remove("PYTEST_PLATFORM_PYTHONPATH")
+        .env_remove("MASTER_TOKEN");
+    match plugin {
+        Ok(plugin) => load(plugin.path(), python_arguments, to, &mut command),
+        // One that is installed would report on its own what is said to be not reported.
+        Err(_) => {
+            command
+                .args(["-m", "pytest"])
+                .env("PYTEST_PLATFORM_NESTED", "1");
+        }
+    }
+    command.args(arguments);
+    command
+}
+
+/// Makes pytest load the plugin and the plugin find its pipe.
+fn load(folder: &Path, python_arguments: &[OsString], to: &OwnedFd, command: &mut Command) {
+    let original = std::env::var_os("PYTHONPATH");
+    if ignores_environment(python_arguments) {
+        command.args(["-c", BOOTSTRAP]).arg(folder);
+    } else {
+        command
+            .args(["-m", "pytest"])
+            .env("PYTHONPATH", search_path(folder, original.as_deref()));
+    }
+    command
+        .args(["-p", "pytest_platform.plugin"])
+        .env("PYTEST_PLATFORM_FD", to.as_raw_fd().to_string());
+    if let Some(original) = original {
+        command.env("PYTEST_PLATFORM_PYTHONPATH", original);
+    }
+}
+
+/// A `PYTHONPATH` that finds the plugin first, and then what `original` finds.
+fn search_path(folder: &Path, original: Option<&OsStr>) -> OsString {
+    let mut path = folder.as_os_str().to_owned();
+    // An empty part would mean the current folder, an empty variable means nothing.
+    if let Some(original) = original.filter(|original| !original.is_empty()) {
+        path.push(":");
+        path.push(original);
+    }
+    path
+}
+
+/// Whether one of these flags, alone or among others as in `-OOI`, makes Python ignore `PYTHONPATH`.
+fn ignores_environment(python_arguments: &[OsString]) -> bool {
+    let mut words = python_arguments.iter().map(|word| word.as_bytes());
+    while let Some(word) = words.next() {
+        let Some(flags) = word.strip_prefix(b"-") else {
+            continue;
+        };
+        if flags.starts_with(b"-") {
+            continue;
+        }
+        for (at, flag) in flags.iter().enumerate() {
+            if *flag == b'I' || *flag == b'E' {
+                return true;
+            }
+            if FLAGS_WITH_VALUE.contains(flag) {
+                if at + 1 == flags.len() {
+                    words.next();
+                }
+                break;
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugin_is_found_first_and_then_what_was_found_before() {
+        let folder = Path::new("/plugin");
+        let path = |original: Option<&str>| search_path(folder, original.map(OsStr::new));
+        assert_eq!(path(Some("/a:/b")), "/plugin:/a:/b");
+        assert_eq!(path(Some("")), "/plugin");
+        assert_eq!(path(None), "/plugin");
+    }
+
+    #[test]
+    fn a_flag_that_ignores_the_environment_is_seen_among_others_but_not_in_a_value() {
+        let ignores = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            ignores_environment(&words)
+        };
+        assert!(ignores(&["-I"]) && ignores(&["-OOE"]) && ignores(&["-X", "dev", "-I"]));
+        assert!(!ignores(&["-OO", "-P", "-B"]));
+        assert!(!ignores(&[
+            "-W",
+            "error::ImportWarning",
+            "-WI",
+            "-XEI",
+            "--check-E"
+        ]));
+        assert!(!ignores(&["-W", "-I"]));
+    }
+}
