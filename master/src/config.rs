@@ -20,6 +20,8 @@ pub struct Config {
     pub cors: CorsOrigins,
     /// Host names to answer to besides the loopback ones, in lower case.
     pub allowed_hosts: Vec<String>,
+    /// How long the worker of a run that goes on may be silent before the run is closed as lost.
+    pub worker_silence_max: Duration,
     /// How long clients may take.
     pub timeouts: Timeouts,
 }
@@ -33,6 +35,8 @@ pub struct Timeouts {
     pub body_pause: Duration,
     /// For a whole body.
     pub body: Duration,
+    /// Between two signs of life to a client that listens.
+    pub heartbeat: Duration,
 }
 
 impl Default for Timeouts {
@@ -41,6 +45,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),
             body: Duration::from_mins(5),
+            heartbeat: Duration::from_secs(15),
         }
     }
 }
@@ -78,6 +83,7 @@ impl Config {
                 .iter()
                 .map(|name| name.to_lowercase())
                 .collect(),
+            worker_silence_max: Duration::from_secs(options.worker_silence_max),
             timeouts: Timeouts::default(),
         })
     }

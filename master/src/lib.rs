@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod ingest;
+pub mod live;
 pub mod logging;
 pub mod queries;
 pub mod server;

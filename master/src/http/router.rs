@@ -8,7 +8,7 @@ use axum::routing::get;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{Predicate, SizeAbove};
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::endpoints::{
-    append_cases, case, cases, docs, failure_stats, finish_run, health, index, open_run,
+    append_cases, case, cases, docs, events, failure_stats, finish_run, health, index, open_run,
     openapi_json, post_results, projects, results, run, trend, workers,
 };
 use super::error::ApiError;
@@ -40,6 +40,7 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(workers::handle))
         .routes(routes!(projects::handle))
         .routes(routes!(failure_stats::handle))
+        .routes(routes!(events::handle))
         .routes(routes!(health::handle))
         .routes(routes!(openapi_json::handle))
         .routes(routes!(docs::handle))
@@ -51,7 +52,12 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
 pub fn router(app: App, config: &Config) -> Router {
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotImages));
+        .compress_when(
+            SizeAbove::new(COMPRESSED_BYTES_MIN)
+                .and(NotImages)
+                // A packer would hold events back until it has enough of them.
+                .and(NotForContentType::SSE),
+        );
     let router: Router<App> = endpoints().into();
     let router = router
         .fallback(unknown_path)

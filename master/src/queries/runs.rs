@@ -56,6 +56,12 @@ pub async fn list(store: &Store, filter: &RunsFilter) -> Result<Vec<RunSummary>,
     rows.into_iter().map(summary).collect()
 }
 
+/// Runs by the master's own numbers, in no order; those that are not there are missing.
+pub async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunSummary>, StoreError> {
+    let rows = runs::by_ids(store, ids).await?;
+    rows.into_iter().map(summary).collect()
+}
+
 /// The smallest text behind all that begin with a prefix.
 fn behind_prefix(prefix: &str) -> String {
     format!("{prefix}\u{10ffff}")

@@ -9,9 +9,11 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use super::connections;
+use super::silence::SilenceTask;
 use crate::config::Config;
 use crate::http::{self, App};
 use crate::ingest::{Ingest, IngestTask};
+use crate::live::{Feed, FeedTask};
 use crate::store::Store;
 
 /// How long the writer may take to make durable what was accepted.
@@ -28,6 +30,9 @@ pub struct Server {
     router: Router,
     store: Store,
     writer: IngestTask,
+    silence: SilenceTask,
+    feed: Feed,
+    feed_task: FeedTask,
     head_timeout: Duration,
 }
 
@@ -44,13 +49,21 @@ impl Server {
             .await
             .with_context(|| format!("cannot open {}", config.database_shown()))?;
         let (ingest, writer) = Ingest::start(store.clone());
-        let router = http::router(App::new(store.clone(), ingest, config.timeouts), config);
+        let silence = SilenceTask::start(ingest.clone(), config.worker_silence_max);
+        let (feed, feed_task) = Feed::start(store.clone())
+            .await
+            .context("the database does not tell what happens in it")?;
+        let app = App::new(store.clone(), ingest, feed.clone(), config.timeouts);
+        let router = http::router(app, config);
         Ok(Self {
             listener,
             address,
             router,
             store,
             writer,
+            silence,
+            feed,
+            feed_task,
             head_timeout: config.timeouts.head,
         })
     }
@@ -68,10 +81,19 @@ impl Server {
             router,
             store,
             writer,
+            silence,
+            feed,
+            feed_task,
             head_timeout,
             ..
         } = self;
+        let stop = async {
+            stop.await;
+            // Listeners would keep their connections for ever.
+            feed.end();
+        };
         connections::serve(listener, router, stop, head_timeout).await;
+        silence.finish().await;
         if tokio::time::timeout(FLUSH_GRACE, writer.finish())
             .await
             .is_err()
@@ -80,6 +102,7 @@ impl Server {
                 "the database did not take everything in time; unanswered runs may be missing"
             );
         }
+        feed_task.finish().await;
         if tokio::time::timeout(CLOSE_GRACE, store.close())
             .await
             .is_err()

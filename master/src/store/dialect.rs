@@ -102,9 +102,20 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
     let read = PgPoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(WAIT)
-        .connect_with(options)
+        .connect_with(options.clone())
         .await?;
-    Ok(Pools::Postgres { write, read })
+    // A listening connection that is closed for its age or idleness would miss something.
+    let listen = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(WAIT)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(options);
+    Ok(Pools::Postgres {
+        write,
+        read,
+        listen,
+    })
 }
 
 /// Connects once, so that a server that is not there is named soon.

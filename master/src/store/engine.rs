@@ -21,6 +21,8 @@ pub(crate) enum Pools {
         write: PgPool,
         /// Readers.
         read: PgPool,
+        /// The one connection that hears what any master committed. Connects when first used.
+        listen: PgPool,
     },
 }
 

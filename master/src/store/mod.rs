@@ -4,6 +4,7 @@ pub mod columns;
 
 pub(crate) mod bodies;
 pub(crate) mod case_failures;
+pub(crate) mod changes;
 pub(crate) mod details;
 mod dialect;
 pub(crate) mod dictionary;
@@ -14,6 +15,7 @@ pub(crate) mod failures;
 pub(crate) mod hash;
 pub(crate) mod layouts;
 pub(crate) mod many;
+pub(crate) mod notifications;
 mod open;
 pub(crate) mod projects;
 pub(crate) mod runs;

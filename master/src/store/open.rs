@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::StoreError;
+use super::changes::Changes;
 use super::dialect;
 use super::engine::{Pools, on_read};
 use super::layouts::LayoutCache;
@@ -12,6 +13,7 @@ use super::layouts::LayoutCache;
 pub struct Store {
     pools: Pools,
     layouts: Arc<LayoutCache>,
+    changes: Arc<Changes>,
 }
 
 impl Store {
@@ -29,6 +31,7 @@ impl Store {
         Ok(Self {
             pools,
             layouts: Arc::default(),
+            changes: Arc::default(),
         })
     }
 
@@ -39,7 +42,12 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Pools::Postgres { write, read } => {
+            Pools::Postgres {
+                write,
+                read,
+                listen,
+            } => {
+                listen.close().await;
                 read.close().await;
                 write.close().await;
             }
@@ -54,6 +62,10 @@ impl Store {
 
     pub(crate) const fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     pub(crate) fn layouts(&self) -> &LayoutCache {

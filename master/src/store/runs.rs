@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::engine::{Transacting, on_connection, on_read};
+use super::engine::{Transacting, on_connection, on_read, read_by_keys};
 use super::hash::Hash16;
 use super::{Store, StoreError, many};
 
@@ -269,6 +269,20 @@ pub(crate) async fn newest(
         query.bind(i64::from(limit)).fetch_all(pool).await
     })?;
     Ok(rows)
+}
+
+/// Runs by their ids; those that are not there are missing.
+pub(crate) async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunRow>, StoreError> {
+    Ok(read_by_keys!(
+        store,
+        RunRow,
+        "select id, run_id, worker_id, project, branch, commit_id, status, complete, \
+         timestamp_us, received_us, passed, failed, error, skipped, total, duration_s, pass_rate \
+         from runs where id in",
+        [],
+        ids,
+        |id| *id
+    ))
 }
 
 /// The run with this run id.

@@ -44,6 +44,10 @@ async fn every_path_of_the_document_is_served_with_its_methods() {
         let url = path.replace("{run_id}", "x").replace("{file}", "index.css");
         for method in operations.as_object().unwrap().keys() {
             let method = method.to_uppercase().parse().unwrap();
+            if path == "/events" {
+                // Its answer has no end; `events.rs` reads it.
+                continue;
+            }
             let answer = app.request(method, &url, &[], Vec::new()).await;
             let code = if answer.status.is_success() {
                 String::new()

@@ -15,6 +15,7 @@ async fn impatient() -> App {
             head: short,
             body_pause: short,
             body: Duration::from_secs(1),
+            ..Timeouts::default()
         };
     })
     .await

@@ -4,6 +4,7 @@ pub(super) mod append_cases;
 pub(super) mod case;
 pub(super) mod cases;
 pub(super) mod docs;
+pub(super) mod events;
 pub(super) mod failure_stats;
 pub(super) mod finish_run;
 pub(super) mod health;

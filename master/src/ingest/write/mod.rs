@@ -9,6 +9,7 @@ mod stream;
 use super::plan::Plan;
 use super::stream::Tallies;
 use super::work::{Work, Written};
+use crate::store::changes::{self, ChangeKind};
 use crate::store::engine::Transacting;
 use crate::store::{Store, StoreError};
 use counters::Counted;
@@ -21,8 +22,17 @@ type New<'a> = (i64, &'a Plan);
 struct Change<'a> {
     new: Vec<New<'a>>,
     counted: Counted,
+    /// What listeners are told when it is committed, besides the new content.
+    told: Vec<changes::Change>,
     /// Whether anything was written already.
     is_begun: bool,
+}
+
+impl Change<'_> {
+    /// Tells listeners of a run once this is committed.
+    fn tell(&mut self, kind: ChangeKind, run: i64) {
+        self.told.push(changes::Change { kind, run });
+    }
 }
 
 /// Writes everything or nothing; durable when it answers.
@@ -38,11 +48,14 @@ pub(super) async fn batch(
         return Ok(written);
     }
     contents::add(&mut transaction, &change.new).await?;
+    let mut told = change.told;
     for new in &change.new {
         change.counted.add(new);
+        let (kind, run) = (ChangeKind::Finished, new.0);
+        told.push(changes::Change { kind, run });
     }
     change.counted.write(&mut transaction).await?;
-    transaction.commit().await?;
+    changes::commit(store, transaction, &told).await?;
     for hash in change.new.iter().filter_map(|(_, plan)| plan.layout) {
         store.layouts().remember_stored(hash);
     }

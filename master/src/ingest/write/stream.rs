@@ -13,6 +13,7 @@ use crate::ingest::stream::{
 };
 use crate::ingest::work::{Work, Written};
 use crate::store::bodies::{self, NewBody};
+use crate::store::changes::ChangeKind;
 use crate::store::engine::Transacting;
 use crate::store::stream_batches::{self, NewBatchRow};
 use crate::store::streams::{self, NewStream, StreamRow};
@@ -53,6 +54,7 @@ async fn open(
             progress: &opening.progress,
         };
         streams::insert(transaction, &stream).await?;
+        change.tell(ChangeKind::Started, *run);
         return Ok(Written::Created { batches: 0 });
     }
     let stream = match live(transaction, &row.run_id).await? {
@@ -112,6 +114,7 @@ async fn hear(
     if !is_lost(stream) {
         return Ok(());
     }
+    change.tell(ChangeKind::Started, stream.run);
     change.counted.take_back(transaction, stream).await?;
     contents::remove(transaction, stream.run).await?;
     let received_at = DateTime::from_timestamp_micros(stream.received_us).unwrap_or_default();
@@ -168,6 +171,7 @@ async fn append(
         }
     }
     streams::tell(transaction, stream.run, &appending.progress).await?;
+    change.tell(ChangeKind::Progressed, stream.run);
     Ok(match &appending.cases {
         Some(batch) => Written::Created {
             batches: batch.number as u64,

@@ -1,0 +1,73 @@
+//! One event of the feed.
+
+use std::sync::Arc;
+
+use shared::run::RunSummary;
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventName {
+    /// A run was opened, or goes on after it was lost.
+    RunStarted,
+    /// More of a run arrived.
+    RunProgressed,
+    /// A run is stored whole, or closed as lost.
+    RunFinished,
+    /// Events may have gone by unheard: whoever keeps a picture has to ask for it anew.
+    Missed,
+}
+
+impl EventName {
+    /// The word on the wire.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::RunStarted => "run_started",
+            Self::RunProgressed => "run_progressed",
+            Self::RunFinished => "run_finished",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+/// An event, made once for all listeners.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// Greater than that of any event before, over restarts as well. An event for one listener
+    /// alone has none, because its place among the others is not known.
+    pub(crate) id: Option<u64>,
+    pub(crate) name: EventName,
+    /// The run's project; `None` concerns every listener.
+    pub(crate) project: Option<Arc<str>>,
+    /// JSON.
+    pub(crate) data: Arc<str>,
+}
+
+impl Event {
+    /// An event about a run.
+    pub(super) fn of(id: u64, name: EventName, run: &RunSummary) -> Self {
+        Self {
+            id: Some(id),
+            name,
+            project: Some(run.project.as_str().into()),
+            // A summary is plain data; the fallback is there for the type system only.
+            data: serde_json::to_string(run).unwrap_or_default().into(),
+        }
+    }
+
+    /// An event about events that went by.
+    pub(super) fn missed(id: Option<u64>) -> Self {
+        Self {
+            id,
+            name: EventName::Missed,
+            project: None,
+            data: "{}".into(),
+        }
+    }
+
+    pub(super) fn concerns(&self, project: Option<&str>) -> bool {
+        match (project, self.project.as_deref()) {
+            (Some(wanted), Some(other)) => wanted == other,
+            _ => true,
+        }
+    }
+}
