@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use shared::case::NewCase;
 use shared::limits::BATCH_CASES_MAX;
 use shared::stream::Progress;
 
 use super::batch::Batch;
 use super::calls::Calls;
 use super::sent::Sent;
-use super::source::Source;
+use super::source::{BATCH_TEXT_BYTES_MAX, Source};
 use crate::backoff::backoff;
 use crate::client::{self, SendError};
 
@@ -148,42 +149,46 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends whatever is new, batch after batch, and if nothing is, perhaps a sign of life.
+    /// Sends what is new, and if nothing is, perhaps a sign of life. After a full batch it looks
+    /// for the next one at once, but never follows the tests with ever smaller ones.
     fn feed(&mut self, calls: &impl Calls) -> Result<(), SendError> {
         if self.phase != Phase::Open {
             return Ok(());
         }
         loop {
-            let mut progress = None;
+            let mut is_full = true;
             if self.pending.is_none() {
-                let Some((cases, now)) = self.source.take(BATCH_CASES_MAX) else {
+                let Some((cases, progress)) = self.source.take(BATCH_CASES_MAX) else {
                     return Ok(());
                 };
                 if cases.is_empty() {
-                    progress = Some(now);
-                } else {
-                    let mut pieces = Vec::with_capacity(cases.len());
-                    for case in &cases {
-                        let json = serde_json::to_vec(case).map_err(|error| unwritten(&error))?;
-                        self.sent.note(&case.nodeid, &json);
-                        pieces.push(json);
-                    }
-                    self.make_batch(&pieces, now)?;
+                    return self.say_alive(calls, progress);
                 }
+                let pieces = self.pieces(&cases)?;
+                is_full = pieces.len() == BATCH_CASES_MAX
+                    || pieces.iter().map(Vec::len).sum::<usize>() >= BATCH_TEXT_BYTES_MAX;
+                self.make_batch(&pieces, progress)?;
             }
-            if let Some(progress) = progress {
-                return self.say_alive(calls, progress);
+            if let Some(batch) = &self.pending {
+                let answer = calls.append(&batch.body, ANSWER_TIMEOUT)?;
+                agree(answer.batches, batch.number)?;
+                self.acknowledged();
             }
-            let Some(batch) = &self.pending else {
-                return Ok(());
-            };
-            let answer = calls.append(&batch.body, ANSWER_TIMEOUT)?;
-            agree(answer.batches, batch.number)?;
-            self.acknowledged();
-            if calls.is_urgent() {
+            if !is_full || calls.is_urgent() {
                 return Ok(());
             }
         }
+    }
+
+    /// Cases as JSON, noted as sent.
+    fn pieces(&mut self, cases: &[NewCase]) -> Result<Vec<Vec<u8>>, SendError> {
+        let mut pieces = Vec::with_capacity(cases.len());
+        for case in cases {
+            let json = serde_json::to_vec(case).map_err(|error| unwritten(&error))?;
+            self.sent.note(&case.nodeid, &json);
+            pieces.push(json);
+        }
+        Ok(pieces)
     }
 
     pub(super) fn make_batch(

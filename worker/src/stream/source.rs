@@ -12,7 +12,7 @@ use crate::deliver::{label, pytest_command};
 use crate::events::{SharedHeard, locked};
 
 /// Most text in one batch. Its JSON is a little longer.
-const BATCH_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const BATCH_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is known of a run before its end, besides what its tests do.
 #[derive(Debug, Clone)]
