@@ -10,6 +10,9 @@ use crate::config::Config;
 use crate::logging::{self, LogFormat};
 use crate::server::{Server, signal};
 
+/// Longest silence that can be asked for: a week.
+const SILENCE_SECONDS_MAX: u64 = 604_800;
+
 /// Keeps the results of pytest runs and answers questions about them in JSON.
 #[derive(Debug, Parser)]
 #[command(
@@ -61,6 +64,17 @@ pub struct ServeOptions {
     /// proxy that passes its own name on. Can be repeated.
     #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
     pub allowed_host: Vec<String>,
+
+    /// Seconds for which the worker of a run that goes on may be silent before the run is closed as
+    /// `lost`. A worker reports at least every few seconds.
+    #[arg(
+        long,
+        env = "WORKER_SILENCE_MAX",
+        value_name = "SECONDS",
+        default_value_t = 120,
+        value_parser = clap::value_parser!(u64).range(1..=SILENCE_SECONDS_MAX)
+    )]
+    pub worker_silence_max: u64,
 
     /// Listen on an address that others can reach although the master asks nobody for a
     /// password: whoever reaches the port can read every result and add new ones.

@@ -2,6 +2,7 @@
 
 mod connections;
 pub mod signal;
+mod silence;
 mod stalled;
 mod start;
 

@@ -42,6 +42,7 @@ impl App {
             database_url: sqlite_url(folder.path()),
             cors: CorsOrigins::None,
             allowed_hosts: Vec::new(),
+            worker_silence_max: Duration::from_mins(2),
             timeouts: Timeouts::default(),
         };
         change(&mut config);

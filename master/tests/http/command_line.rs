@@ -19,6 +19,7 @@ fn master(arguments: &[&str]) -> Command {
         "XDG_DATA_HOME",
         "CORS_ORIGIN",
         "LOG_FORMAT",
+        "WORKER_SILENCE_MAX",
     ] {
         command.env_remove(name);
     }
@@ -153,6 +154,7 @@ fn what_cannot_work_is_said_in_one_line_that_names_it() {
             "127.0.0.1",
         ),
         (vec!["--cors-origin", "nonsense"], "--cors-origin nonsense"),
+        (vec!["--worker-silence-max", "0"], "--worker-silence-max"),
     ] {
         let message = refused(&mut master(&arguments));
         assert!(message.contains(expected), "{arguments:?}: {message}");

@@ -30,7 +30,8 @@ async fn unknown_paths_and_methods_are_problems() {
     }
     for (method, path, allow) in [
         (Method::DELETE, "/results", "GET,HEAD,POST"),
-        (Method::PUT, "/results/x", "GET,HEAD"),
+        (Method::PATCH, "/results/x", "GET,HEAD,PUT"),
+        (Method::PUT, "/trend", "GET,HEAD"),
         (Method::POST, "/trend", "GET,HEAD"),
     ] {
         let answer = app.request(method, path, &[], b"x".repeat(2_000_000)).await;

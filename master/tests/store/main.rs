@@ -19,4 +19,7 @@ mod counters;
 mod growth;
 mod lists;
 mod restarts;
+mod streams;
+mod streams_lost;
+mod streams_refused;
 mod texts;
