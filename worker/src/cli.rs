@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
     max_term_width = 100,
     after_help = "Most options can also be set in the environment (MASTER_URL, MASTER_TOKEN, \
         WORKER_ID, PROJECT, BRANCH, COMMIT, VARIANT, WORKER_PYTHON, WORKER_RUN_TIMEOUT, \
-        WORKER_STALL_TIMEOUT, WORKER_UPLOAD_TIMEOUT, WORKER_SAVE, WORKER_QUIET) or in the table [tool.pytest-platform] of \
+        WORKER_STALL_TIMEOUT, WORKER_UPLOAD_TIMEOUT, WORKER_SAVE, WORKER_STATE_DIR, WORKER_QUIET) or in the table [tool.pytest-platform] of \
         pyproject.toml. `pytest-platform-worker config` shows what is in force and why."
 )]
 pub struct Cli {
@@ -37,9 +37,17 @@ pub enum Command {
     Config(Options),
     /// Send runs that were saved to files
     ///
-    /// A run that could not be uploaded was saved, and its closing line said where. Sending a run
-    /// twice does no harm.
+    /// `--save` wrote them. What could not be uploaded is in a journal: `flush` sends that. Sending a
+    /// run twice does no harm.
     Send(SendArguments),
+    /// Upload what earlier runs left
+    ///
+    /// Every run has a journal on disk. What could not be uploaded, and what a worker that was
+    /// killed left behind, goes to the master now; the next `run` does the same by itself. Exit
+    /// code: 0 when nothing is left, 1 when something is.
+    Flush(FlushArguments),
+    /// List, show or drop the journals of runs
+    Journal(JournalArguments),
     /// Report the events of a pytest that is already running (the plugin starts this)
     #[command(hide = true)]
     Sidecar(SidecarArguments),
@@ -105,6 +113,9 @@ pub struct Options {
     /// Also write the run to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Where journals are kept [default: pytest-platform in the user's state folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
     /// Do not print the closing line
     #[arg(short, long)]
     pub quiet: bool,
@@ -116,9 +127,82 @@ pub struct SendArguments {
     /// Settings.
     #[command(flatten)]
     pub options: Options,
-    /// Files that `--save` or a failed upload wrote
+    /// Files that `--save` wrote
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// `flush`.
+#[derive(Debug, Args)]
+pub struct FlushArguments {
+    /// Settings.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// `journal`.
+#[derive(Debug, Args)]
+pub struct JournalArguments {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: JournalCommand,
+}
+
+/// What can be done with journals.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// List all journals, the oldest first
+    List(Shelf),
+    /// Show what a journal holds
+    Show {
+        /// Where it is.
+        #[command(flatten)]
+        shelf: Shelf,
+        /// Id of the run, its beginning, or the name of its folder
+        run: String,
+        /// As the JSON that would be sent
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete journals
+    ///
+    /// Nothing is asked. A journal whose worker is running stays, and so does one that no master
+    /// has, unless `--force` is given.
+    Drop {
+        /// Where they are.
+        #[command(flatten)]
+        shelf: Shelf,
+        /// Ids of runs, their beginnings, or names of folders
+        #[arg(required_unless_present_any = ["uploaded", "all"])]
+        runs: Vec<String>,
+        /// Every run that a master has
+        #[arg(long)]
+        uploaded: bool,
+        /// Every run
+        #[arg(long, conflicts_with = "uploaded")]
+        all: bool,
+        /// Also runs that no master has
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Where journals are.
+#[derive(Debug, Clone, Args)]
+pub struct Shelf {
+    /// Where journals are kept [default: pytest-platform in the user's state folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Shelf {
+    /// The same as part of all settings.
+    pub fn options(&self) -> Options {
+        Options {
+            state_dir: self.state_dir.clone(),
+            ..Options::default()
+        }
+    }
 }
 
 /// `sidecar`.

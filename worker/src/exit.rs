@@ -15,8 +15,10 @@ pub const OUTPUT_LOST: u8 = 1;
 pub const USAGE: u8 = 4;
 /// Something of the worker's own went wrong before pytest ran.
 pub const WORKER_FAILED: u8 = 3;
-/// `send` could not deliver every file.
+/// `send` and `flush` could not deliver everything.
 pub const NOT_SENT: u8 = 1;
+/// `journal` could not do all that was asked.
+pub const NOT_DONE: u8 = 1;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

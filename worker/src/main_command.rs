@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{self, Settings};
-use crate::{exit, run_command, send_command, sidecar_command};
+use crate::{exit, flush_command, journal_command, run_command, send_command, sidecar_command};
 
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
@@ -24,6 +24,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run_command::run(&arguments),
         Command::Config(options) => show(&Settings::of_this_process(&options)),
         Command::Send(arguments) => send_command::send(&arguments),
+        Command::Flush(arguments) => flush_command::flush(&arguments),
+        Command::Journal(arguments) => journal_command::journal(&arguments.command),
         Command::Sidecar(arguments) => sidecar_command::sidecar(&arguments),
     }
 }

@@ -9,6 +9,7 @@ mod seconds;
 mod settings;
 mod show;
 mod source;
+mod state;
 
 pub use ci::CiFacts;
 pub use facts::{Facts, FactsBeingFound};
@@ -17,6 +18,7 @@ pub use pyproject::Pyproject;
 pub use settings::{Environment, Settings, Token};
 pub use show::show;
 pub use source::{Source, Sourced};
+pub use state::STATE_BYTES_MAX_DEFAULT;
 
 /// Where a master is when nobody says otherwise.
 pub const MASTER_URL_DEFAULT: &str = "http://localhost:8080";

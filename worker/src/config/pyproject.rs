@@ -35,6 +35,10 @@ pub struct Pyproject {
     pub upload_timeout: Option<f64>,
     /// A file to write each run to, relative to the file.
     pub save: Option<PathBuf>,
+    /// Where journals are kept, relative to the file.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes that all journals together may take.
+    pub state_bytes_max: Option<u64>,
     /// No closing line.
     pub quiet: Option<bool>,
 }
@@ -87,10 +91,12 @@ fn parse(text: &str, path: &Path) -> Result<Pyproject, String> {
         .try_into()
         .map_err(|error: toml::de::Error| format!("[tool.pytest-platform]: {}", error.message()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for relative in [&mut settings.python, &mut settings.save]
-        .into_iter()
-        .flatten()
-    {
+    let relative = [
+        &mut settings.python,
+        &mut settings.save,
+        &mut settings.state_dir,
+    ];
+    for relative in relative.into_iter().flatten() {
         *relative = folder.join(&*relative);
     }
     path.clone_into(&mut settings.path);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use shared::limits;
 
 use super::seconds::{run_timeout, stall_timeout, upload_timeout};
+use super::state::{state_bytes_max, state_dir};
 use super::{MASTER_URL_DEFAULT, Pyproject, Source, Sourced};
 use crate::cli::{self, Options};
 
@@ -53,6 +54,10 @@ pub struct Settings {
     pub upload_timeout: Sourced<Duration>,
     /// A file to write the run to.
     pub save: Option<Sourced<PathBuf>>,
+    /// Where journals are kept, unless nobody says and the user has no home.
+    pub state_dir: Option<Sourced<PathBuf>>,
+    /// Bytes that all journals together may take.
+    pub state_bytes_max: Sourced<u64>,
     /// No closing line.
     pub quiet: Sourced<bool>,
     /// Sentences about values that could not be used. They stop nothing.
@@ -114,6 +119,8 @@ impl Settings {
             stall_timeout: stall_timeout(options, &from, file.stall_timeout, &mut problems),
             upload_timeout: upload_timeout(options, &from, file.upload_timeout, &mut problems),
             save: from.path("--save", options.save.clone(), "WORKER_SAVE", file.save),
+            state_dir: state_dir(options, &from, file.state_dir),
+            state_bytes_max: state_bytes_max(&from, file.state_bytes_max, &mut problems),
             quiet: quiet(options, &from, file.quiet),
             problems,
         }
@@ -145,7 +152,7 @@ impl Sources<'_> {
             .or_else(|| in_file.map(|value| Sourced::new(value, self.file())))
     }
 
-    fn path(
+    pub(super) fn path(
         &self,
         flag: &'static str,
         given: Option<PathBuf>,
@@ -161,12 +168,12 @@ impl Sources<'_> {
             .or_else(|| in_file.map(|value| Sourced::new(value, self.file())))
     }
 
-    fn variable(&self, variable: &'static str) -> Option<Sourced<String>> {
+    pub(super) fn variable(&self, variable: &'static str) -> Option<Sourced<String>> {
         let value = (self.environment)(variable).filter(|value| !value.is_empty())?;
         Some(Sourced::new(value, Source::Variable(variable)))
     }
 
-    fn file(&self) -> Source {
+    pub(super) fn file(&self) -> Source {
         Source::Pyproject(self.path.clone())
     }
 }

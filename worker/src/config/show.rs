@@ -47,6 +47,16 @@ pub fn show(settings: &Settings, to: &mut dyn Write) -> io::Result<()> {
         Some(save) => line(to, "save", &save.value.display(), Some(&save.source))?,
         None => row::<String>(to, "save", None)?,
     }
+    match &settings.state_dir {
+        Some(folder) => line(
+            to,
+            "state-dir",
+            &folder.value.display(),
+            Some(&folder.source),
+        )?,
+        None => row::<String>(to, "state-dir", None)?,
+    }
+    row(to, "state-bytes-max", Some(&settings.state_bytes_max))?;
     row(to, "quiet", Some(&settings.quiet))?;
     if let Some(ci) = &facts.ci {
         line(to, "ci", &format!("{} {}", ci.name, ci.url).trim(), None)?;

@@ -1,64 +1,256 @@
 //! The journal of one run, while it goes on.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
+use super::disk::{Disk, DiskFile, SystemDisk};
+use super::entries::{Beginning, End, Head, Origin};
+use super::fate::Fate;
+use super::record::Kind;
+use super::shelf::{self, NAMELESS};
+use super::syncer::{Syncer, Written};
+use super::writer::{Writer, size};
+use super::{name, places};
 use crate::aggregate::Ending;
 use crate::config::{Facts, Settings};
 
-/// What is known of a run when it begins.
-#[derive(Debug, Clone, Default)]
-pub struct Beginning {
-    /// The command line, where it is known: a sidecar learns it from the plugin.
-    pub command: Option<String>,
-    /// When pytest was started.
-    pub started_at: Option<DateTime<Utc>>,
-}
+/// Bytes of the plugin's lines that one journal takes.
+const LINES_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Below this much room a journal is not worth its beginning.
+const ROOM_BYTES_MIN: u64 = 64 * 1024;
 
 /// A handle that is cheap to clone; all clones are one journal. No call fails: a journal that
 /// cannot be written says why in [`Journal::problem`], and the run goes on without it.
 #[derive(Debug, Clone, Default)]
-pub struct Journal;
+pub struct Journal(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// What went wrong before there was a file, in words for people.
+    beginning: Option<String>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    folder: PathBuf,
+    /// Bytes of lines that it may take.
+    lines_bytes_max: u64,
+    written: Arc<Written>,
+    syncer: Mutex<Option<Syncer>>,
+}
 
 impl Journal {
     /// Begins the journal of the run that these settings name.
-    pub fn begin(_settings: &Settings, _beginning: Beginning) -> Self {
-        Self
+    pub fn begin(settings: &Settings, beginning: Beginning) -> Self {
+        let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+        Self::begin_on(&disk, settings, beginning)
+    }
+
+    /// The same on a disk that may fail.
+    pub fn begin_on(disk: &Arc<dyn Disk>, settings: &Settings, beginning: Beginning) -> Self {
+        let head = Head::of(settings, beginning);
+        let mut inner = Inner::default();
+        let mut failed = Vec::new();
+        for place in places::places(settings) {
+            match open(disk, &place, settings.state_bytes_max.value, &head) {
+                Ok(open) => {
+                    inner.open = Some(open);
+                    break;
+                }
+                Err(error) => failed.push(format!("{} ({error})", place.display())),
+            }
+        }
+        inner.beginning = explain(&failed, inner.open.as_ref());
+        Self(Arc::new(inner))
     }
 
     /// One that is written nowhere.
     pub fn none() -> Self {
-        Self
+        Self::default()
     }
 
     /// Takes whole lines, newlines included, given in pieces. They are in the system's hands when
     /// this returns, and on disk within a second.
-    pub fn append(&self, _pieces: &[&[u8]]) {}
+    pub fn append(&self, pieces: &[&[u8]]) {
+        if let Some(open) = &self.0.open {
+            open.writer().lines(pieces);
+        }
+    }
 
     /// Takes what git and the CI system said.
-    pub fn facts(&self, _facts: &Facts) {}
+    pub fn facts(&self, facts: &Facts) {
+        if let Some(open) = &self.0.open
+            && let Ok(json) = serde_json::to_vec(&Origin::of(facts))
+        {
+            open.writer().record(Kind::Origin, &[&json]);
+        }
+    }
 
-    /// Takes the end of the run, exactly as it is given to [`crate::aggregate::Run::finish`].
-    pub fn end(&self, _ending: &Ending, _command: &str) {}
+    /// Takes the end of the run, exactly as it is given to [`crate::aggregate::Run::finish`], and
+    /// asks for it to be on disk soon.
+    pub fn end(&self, ending: &Ending, command: &str) {
+        let Some(open) = &self.0.open else { return };
+        let mut writer = open.writer();
+        let end = End::of(ending, command, writer.is_whole());
+        if let Ok(json) = serde_json::to_vec(&end) {
+            writer.record(Kind::End, &[&json]);
+        }
+        drop(writer);
+        if let Some(syncer) = &*locked(&open.syncer) {
+            syncer.sync();
+        }
+    }
 
     /// The master has the run: the journal may be forgotten when room is needed.
-    pub fn uploaded(&self) {}
+    pub fn uploaded(&self) {
+        let at = chrono::Utc::now();
+        self.note(&Fate::Uploaded { at });
+    }
+
+    /// The master refuses the run for good, for this reason.
+    pub fn refused(&self, reason: &str) {
+        let (at, reason) = (chrono::Utc::now(), reason.to_owned());
+        self.note(&Fate::Refused { at, reason });
+    }
+
+    fn note(&self, fate: &Fate) {
+        if let Some(open) = &self.0.open {
+            // Without it the run is sent once more, without harm.
+            let _ = fate.write(&open.folder);
+        }
+    }
 
     /// There is nothing to report, and so nothing to keep.
-    pub fn discard(&self) {}
+    pub fn discard(&self) {
+        if let Some(open) = &self.0.open {
+            // What stays is a lost run without tests, which is true and does no harm.
+            let _ = std::fs::remove_dir_all(&open.folder);
+        }
+    }
 
     /// What is wrong with the journal, in words for people, and what to do about it.
     pub fn problem(&self) -> Option<String> {
-        None
+        let Some(open) = &self.0.open else {
+            return self.0.beginning.clone();
+        };
+        let folder = open.folder.display();
+        if let Some(reason) = open.writer().trouble() {
+            let limit = size(open.lines_bytes_max);
+            return Some(format!(
+                "the journal in {folder} is not whole: {reason} (it may take {limit}); make room \
+                 there, or set WORKER_STATE_DIR to a folder with more"
+            ));
+        }
+        if let Some(reason) = &*locked(&open.written.unsynced) {
+            return Some(format!(
+                "the disk failed to keep the journal in {folder}: {reason}; after a power cut \
+                 parts of it may be missing"
+            ));
+        }
+        self.0.beginning.clone()
     }
 
-    /// The folder of the run.
+    /// The folder of the run, where there is a journal.
     pub fn folder(&self) -> Option<&Path> {
-        None
+        Some(&self.0.open.as_ref()?.folder)
+    }
+
+    /// Whether everything that the plugin wrote is in it, or on its way there.
+    pub fn is_whole(&self) -> bool {
+        let open = self.0.open.as_ref();
+        open.is_some_and(|open| open.writer().trouble().is_none())
     }
 
     /// Waits until all is on disk, at most this long.
-    pub fn close(&self, _longest: Duration) {}
+    pub fn close(&self, longest: Duration) {
+        if let Some(open) = &self.0.open
+            && let Some(syncer) = locked(&open.syncer).take()
+        {
+            syncer.finish(longest);
+        }
+    }
+}
+
+impl Open {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        locked(&self.written.writer)
+    }
+}
+
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::Result<Open> {
+    places::prepare(place)?;
+    let reserve = LINES_BYTES_MAX.min(bytes_max / 4);
+    let room = shelf::make_room(place, bytes_max, reserve);
+    if room < ROOM_BYTES_MIN.min(bytes_max) {
+        return Err(io::Error::other(format!(
+            "runs that are not uploaded take all of the {} that WORKER_STATE_BYTES_MAX allows; \
+             upload them with `pytest-platform-worker flush`",
+            size(bytes_max)
+        )));
+    }
+    let (folder, file) = folder_with_file(disk.as_ref(), place, &head.run_id)?;
+    let lines_bytes_max = LINES_BYTES_MAX.min(room);
+    let mut writer = Writer::new(file, lines_bytes_max);
+    writer.record(Kind::Head, &[&serde_json::to_vec(head)?]);
+    let written = Arc::new(Written {
+        writer: Mutex::new(writer),
+        unsynced: Mutex::default(),
+    });
+    let folders = vec![folder.clone(), place.to_path_buf()];
+    let syncer = Syncer::start(Arc::clone(&written), Arc::clone(disk), folders);
+    Ok(Open {
+        folder,
+        lines_bytes_max,
+        written,
+        syncer: Mutex::new(Some(syncer)),
+    })
+}
+
+/// The folder gets its name when the file in it is locked: whoever sees it sees that it is in use.
+fn folder_with_file(
+    disk: &dyn Disk,
+    place: &Path,
+    run_id: &str,
+) -> io::Result<(PathBuf, Arc<dyn DiskFile>)> {
+    let name = name::folder(run_id);
+    let nameless = place.join(format!("{NAMELESS}{name}"));
+    let folder = place.join(name);
+    disk.create_folder(&nameless)?;
+    let made = disk
+        .create(&nameless.join(shelf::FILE))
+        .and_then(|file| disk.rename(&nameless, &folder).map(|()| file));
+    match made {
+        Ok(file) => Ok((folder, file)),
+        Err(error) => {
+            // What stays is forgotten after a day.
+            let _ = std::fs::remove_dir_all(&nameless);
+            Err(error)
+        }
+    }
+}
+
+fn explain(failed: &[String], open: Option<&Open>) -> Option<String> {
+    if failed.is_empty() {
+        return None;
+    }
+    let failed = failed.join(", ");
+    Some(match open {
+        Some(open) => format!(
+            "the journal is in {}, where it may not last, because it could not be kept in \
+             {failed}; set WORKER_STATE_DIR to a folder that can be written",
+            open.folder.display()
+        ),
+        None => format!(
+            "there is no journal, because it could not be kept in {failed}; set WORKER_STATE_DIR \
+             to a folder that can be written"
+        ),
+    })
 }

@@ -1,0 +1,106 @@
+//! Reading a journal back.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+
+use super::entries::{End, Head, Origin};
+use super::record::{Kind, Next, Records};
+use super::shelf::{self, Claimed};
+use crate::events::{Heard, Replay};
+
+/// What a journal holds.
+#[derive(Debug)]
+pub struct Contents {
+    /// Whose it is.
+    pub head: Head,
+    /// Where the run comes from, when that was found out in time.
+    pub origin: Option<Origin>,
+    /// What the plugin said.
+    pub heard: Heard,
+    /// Bytes of it.
+    pub lines_bytes: u64,
+    /// How it ended, when its worker lived to see it.
+    pub end: Option<End>,
+    /// Why its reader stopped before its end, and how many bytes are left out.
+    pub damage: Option<(&'static str, u64)>,
+    /// When it was written to.
+    pub written_at: DateTime<Utc>,
+}
+
+/// Why there is nothing to be had from a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The system says no.
+    #[error("it cannot be read: {0}")]
+    System(#[from] io::Error),
+    /// Not even its beginning is sound.
+    #[error("nothing in it can be used: {0}")]
+    NoHead(&'static str),
+}
+
+impl Contents {
+    /// Reads the journal in this folder, which may be growing.
+    pub fn of(folder: &Path) -> Result<Self, Unreadable> {
+        read_file(&File::open(folder.join(shelf::FILE))?)
+    }
+
+    /// Reads a journal that was claimed.
+    pub fn of_claimed(claimed: &Claimed) -> Result<Self, Unreadable> {
+        read_file(&claimed.file)
+    }
+}
+
+fn read_file(file: &File) -> Result<Contents, Unreadable> {
+    let found = file.metadata()?;
+    let written_at = found.modified().unwrap_or(SystemTime::UNIX_EPOCH).into();
+    read(BufReader::new(file), found.len(), written_at)
+}
+
+/// Reads a journal of this many bytes.
+pub(super) fn read(
+    from: impl Read,
+    bytes: u64,
+    written_at: DateTime<Utc>,
+) -> Result<Contents, Unreadable> {
+    let mut records = Records::new(from);
+    let head = match records.next()? {
+        Next::Record(Some(Kind::Head), payload) => serde_json::from_slice(&payload)
+            .map_err(|_| Unreadable::NoHead("its beginning cannot be understood"))?,
+        Next::Record(..) => return Err(Unreadable::NoHead("its beginning is missing")),
+        Next::End => return Err(Unreadable::NoHead("it is empty")),
+        Next::Damage(reason) => return Err(Unreadable::NoHead(reason)),
+    };
+    let mut replay = Replay::default();
+    let (mut origin, mut end, mut lines_bytes) = (None, None, 0);
+    let damage = loop {
+        match records.next()? {
+            Next::Record(Some(Kind::Lines), lines) => {
+                lines_bytes += lines.len() as u64;
+                replay.take(&lines);
+            }
+            Next::Record(Some(Kind::Origin), json) => {
+                origin = serde_json::from_slice(&json).ok().or(origin);
+            }
+            Next::Record(Some(Kind::End), json) => end = serde_json::from_slice(&json).ok(),
+            // What a newer version adds is not needed for what this one knows.
+            Next::Record(..) => {}
+            Next::End => break None,
+            Next::Damage(reason) => {
+                break Some((reason, bytes.saturating_sub(records.sound_bytes)));
+            }
+        }
+    };
+    Ok(Contents {
+        head,
+        origin,
+        heard: replay.finish(),
+        lines_bytes,
+        end,
+        damage,
+        written_at,
+    })
+}
