@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from built_wheel import build_wheel
 from platform_under_test import Master, Programs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +54,12 @@ def worker_binary(binaries: Programs) -> Path:
 @pytest.fixture(scope="session")
 def mcp_binary(binaries: Programs) -> Path:
     return binaries.mcp
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return build_wheel(tmp_path_factory)
 
 
 @pytest.fixture

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_environment import python_with
 from platform_under_test import Master
 from real_suites import Python, pythons
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD_TIME_MAX_S = 900
 INSTALL_TIME_MAX_S = 300
 SESSION_TIME_MAX_S = 60
 ARRIVAL_TIME_MAX_S = 20
@@ -83,24 +80,6 @@ class Installed:
             timeout=SESSION_TIME_MAX_S,
             check=False,
         )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built by the tool that its pyproject.toml names."""
-    maturin = python_with("maturin==1.16.0").parent / "maturin"
-    folder = tmp_path_factory.mktemp("wheel")
-    done = subprocess.run(
-        [str(maturin), "build", "--locked", "--out", str(folder)],
-        cwd=ROOT / "worker",
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIME_MAX_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"cargo must be on PATH:\n{done.stderr[-3000:]}"
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 def oldest_and_newest() -> list[tuple[Python, str]]:
