@@ -64,7 +64,7 @@ impl Stream {
         for pieces in in_batches(&missing) {
             self.make_batch(pieces, progress.clone())?;
             if let Some(batch) = &self.pending {
-                let answer = calls.append_last(&batch.body, left(deadline))?;
+                let answer = repeated(|| calls.append_last(&batch.body, left(deadline)))?;
                 agree(answer.batches, batch.number)?;
                 self.acknowledged();
             }
@@ -75,7 +75,7 @@ impl Stream {
         };
         let json = serde_json::to_vec(&finish).map_err(|error| unwritten(&error))?;
         let body = client::compress(&json).map_err(|error| unwritten(&error))?;
-        calls.finish(&body, left(deadline))?;
+        repeated(|| calls.finish(&body, left(deadline)))?;
         Ok(())
     }
 
@@ -109,6 +109,15 @@ impl Stream {
 
 /// What the whole run has around its cases.
 const CASES_KEY: &str = r#","cases":[]"#;
+
+/// Tries a second time when the connection broke: the answer may have got lost, or the master may
+/// have closed a connection that was idle.
+fn repeated<A>(call: impl Fn() -> Result<A, SendError>) -> Result<A, SendError> {
+    match call() {
+        Err(SendError::Broken { .. }) => call(),
+        done => done,
+    }
+}
 
 /// Half of what is left, so that the run can still be sent whole.
 fn left(deadline: Instant) -> Duration {

@@ -345,21 +345,35 @@ fn a_backlog_waits_when_the_tests_are_over() {
     assert!(matches!(done, Err(Unfinished::MostlyHere)), "{done:?}");
 }
 
+/// A run with one test in a batch and one that is sent at the end, where these things happen.
+fn ended_with(fates: &[Fate]) -> (FakeMaster, NewRun, Result<(), Unfinished>) {
+    let (mut story, master) = (Story::of(2), FakeMaster::default());
+    story.tell(pass(0));
+    story.step(&master);
+    story.tell(pass(1));
+    *master.fates.borrow_mut() = fates.iter().copied().collect();
+    let (run, done) = story.end(&master);
+    (master, run, done)
+}
+
 #[test]
 fn whatever_fails_at_the_end_is_left_to_the_whole_run() {
-    for fate in [Fate::Refused, Fate::AnswerLost, Fate::Gone] {
-        for good in 0..2 {
-            let (mut story, master) = (Story::of(2), FakeMaster::default());
-            story.tell(pass(0));
-            story.step(&master);
-            story.tell(pass(1));
-            let mut fates = vec![Fate::Answered; good];
-            fates.push(fate);
-            *master.fates.borrow_mut() = fates.into();
-            let (_, done) = story.end(&master);
+    for fate in [Fate::Refused, Fate::Gone] {
+        for fates in [&[fate][..], &[Fate::Answered, fate]] {
+            let (_, _, done) = ended_with(fates);
             assert!(matches!(done, Err(Unfinished::Send(_))), "{done:?}");
         }
     }
+    let (_, _, done) = ended_with(&[Fate::AnswerLost, Fate::AnswerLost]);
+    assert!(matches!(done, Err(Unfinished::Send(_))), "{done:?}");
+}
+
+#[test]
+fn an_answer_that_gets_lost_at_the_end_is_asked_for_again() {
+    let lost = Fate::AnswerLost;
+    let (master, run, done) = ended_with(&[lost, Fate::Answered, lost]);
+    done.unwrap();
+    assert_equal(&master, &run);
 }
 
 fn any_fate() -> impl Strategy<Value = Fate> {
