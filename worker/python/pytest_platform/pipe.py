@@ -9,7 +9,7 @@ import json.encoder
 import os
 import select
 import time
-from typing import Mapping
+from typing import Callable, Mapping, Optional
 
 from .text import clean
 
@@ -21,7 +21,7 @@ PIPE_BYTES = 1024 * 1024
 class Pipe:
     """The way out: writes whole lines, waits a bounded time, gives up for good, never raises."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_lost: Optional[Callable[[], None]] = None) -> None:
         self._os_write = os.write
         self._os_close = os.close
         self._getpid = os.getpid
@@ -30,10 +30,11 @@ class Pipe:
         self._monotonic = time.monotonic
         self._epoch = time.time() - time.monotonic()
         self._quote = json.encoder.encode_basestring_ascii
-        self._descriptor = _hide(descriptor)
+        self._descriptor = _prepare(descriptor)
         self._owner = os.getpid()
         self._rest = b""
         self._patience_s = STUCK_S_MAX
+        self._on_lost = on_lost
         os.register_at_fork(after_in_child=self.close)
 
     def now(self) -> float:
@@ -52,7 +53,7 @@ class Pipe:
         except BlockingIOError:
             written = 0
         except OSError:
-            self.close()
+            self._lose()
             return
         if written != len(data):
             self._write_all(data[written:])
@@ -70,7 +71,28 @@ class Pipe:
                     continue
                 self._rest = self._rest[written:]
         except OSError:
-            self.close()
+            self._lose()
+
+    def check(self) -> None:
+        """Notices a worker that is gone before anything else is printed."""
+        if self._descriptor < 0 or self._getpid() != self._owner:
+            return
+        try:
+            poll = self._poll()
+            poll.register(self._descriptor, 0)
+            if poll.poll(0):
+                self._lose()
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        """The worker is gone, and with it the way of what pytest prints."""
+        self.close()
+        if self._on_lost is not None:
+            try:
+                self._on_lost()
+            except Exception:
+                pass  # The tests go on as far as they can.
 
     def _wait(self) -> bool:
         if self._patience_s <= 0:
@@ -120,7 +142,20 @@ class Pipe:
                 pass
 
 
-def _hide(descriptor: int) -> int:
+def _prepare(descriptor: int) -> int:
+    """Makes the pipe roomy, and never waits for it."""
+    import fcntl
+
+    hidden = hide(descriptor)
+    os.set_blocking(hidden, False)
+    try:
+        fcntl.fcntl(hidden, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
+    except OSError:
+        pass  # Not Linux, or over the user's quota: the pipe stays as it is.
+    return hidden
+
+
+def hide(descriptor: int) -> int:
     """Moves a descriptor to a high number, where tests rarely look, and keeps it from children."""
     import fcntl
     import resource
@@ -133,12 +168,6 @@ def _hide(descriptor: int) -> int:
         if error.errno not in (errno.EMFILE, errno.EINVAL):
             raise
         os.set_inheritable(descriptor, False)
-        hidden = descriptor
-    else:
-        os.close(descriptor)
-    os.set_blocking(hidden, False)
-    try:
-        fcntl.fcntl(hidden, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
-    except OSError:
-        pass  # Not Linux, or over the user's quota: the pipe stays as it is.
+        return descriptor
+    os.close(descriptor)
     return hidden

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
+from .output import SpareOutput
 from .pipe import Pipe
 from .text import PROBLEM_TEXT_BYTES_MAX, cut
 
@@ -54,7 +55,8 @@ def _load() -> None:
         # A pytest that a test starts is that test's own affair.
         environment["PYTEST_PLATFORM_NESTED"] = "1"
     if descriptor:
-        _greet(Pipe(int(descriptor)))
+        output = SpareOutput(before.get("PYTEST_PLATFORM_OUTPUT", ""))
+        _greet(Pipe(int(descriptor), output.take_over))
     else:
         _state.sidecar_environment = before
         # pytest is about to capture descriptor 2; the worker's last line belongs on the real one.

@@ -22,6 +22,9 @@ WARNINGS_MAX = 100
 # Tests in one announcement: a line of some 50 KiB.
 ANNOUNCED_TESTS_MAX = 500
 
+# A teardown that took longer is told at once, and a worker that is gone by then noticed.
+LONG_TEARDOWN_S = 0.01
+
 Location = Tuple[str, Optional[int], str]
 
 
@@ -84,6 +87,9 @@ class Reporter:
                     return
                 if when == "teardown":
                     self._held += b'{"end":[%d,%.6f]}\n' % (number, report.duration)
+                    if report.duration > LONG_TEARDOWN_S:
+                        self._write(self._held)
+                        self._held = b""
                     return
         try:
             self._report(report)
@@ -185,6 +191,10 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: Any) -> None:
         self._session = session
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self) -> None:
+        self._pipe.check()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:

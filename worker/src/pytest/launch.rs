@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::interpreter::Interpreter;
 use super::plugin_folder::{NoFolder, PluginFolder};
+use super::streams::Spares;
 
 /// Does what `python -m pytest` does, after it has put the plugin's folder, which it takes off the
 /// command line, onto the path. `-c` stands for the current folder where `-m` names it in full.
@@ -22,6 +23,15 @@ del folder, first, os
 runpy.run_module('pytest', run_name='__main__', alter_sys=True)
 ";
 
+/// What pytest inherits for the plugin.
+#[derive(Debug)]
+pub(super) struct Handed {
+    /// The writing end of its pipe.
+    pub(super) events: OwnedFd,
+    /// Where to print when the worker is gone.
+    pub(super) spares: Spares,
+}
+
 /// Flags of the interpreter that take a value, which may follow as a word of its own.
 const FLAGS_WITH_VALUE: &[u8] = b"XWQ";
 
@@ -31,16 +41,17 @@ pub(super) fn command(
     python_arguments: &[OsString],
     arguments: &[OsString],
     plugin: &Result<PluginFolder, NoFolder>,
-    to: &OwnedFd,
+    handed: &Handed,
 ) -> Command {
     let mut command = Command::new(&python.path);
     command
         .args(python_arguments)
         .env_remove("PYTEST_PLATFORM_FD")
         .env_remove("PYTEST_PLATFORM_PYTHONPATH")
+        .env_remove("PYTEST_PLATFORM_OUTPUT")
         .env_remove("MASTER_TOKEN");
     match plugin {
-        Ok(plugin) => load(plugin.path(), python_arguments, to, &mut command),
+        Ok(plugin) => load(plugin.path(), python_arguments, handed, &mut command),
         // One that is installed would report on its own what is said to be not reported.
         Err(_) => {
             command
@@ -53,7 +64,7 @@ pub(super) fn command(
 }
 
 /// Makes pytest load the plugin and the plugin find its pipe.
-fn load(folder: &Path, python_arguments: &[OsString], to: &OwnedFd, command: &mut Command) {
+fn load(folder: &Path, python_arguments: &[OsString], handed: &Handed, command: &mut Command) {
     let original = std::env::var_os("PYTHONPATH");
     if ignores_environment(python_arguments) {
         command.args(["-c", BOOTSTRAP]).arg(folder);
@@ -64,7 +75,8 @@ fn load(folder: &Path, python_arguments: &[OsString], to: &OwnedFd, command: &mu
     }
     command
         .args(["-p", "pytest_platform.plugin"])
-        .env("PYTEST_PLATFORM_FD", to.as_raw_fd().to_string());
+        .env("PYTEST_PLATFORM_FD", handed.events.as_raw_fd().to_string())
+        .env("PYTEST_PLATFORM_OUTPUT", handed.spares.names());
     if let Some(original) = original {
         command.env("PYTEST_PLATFORM_PYTHONPATH", original);
     }

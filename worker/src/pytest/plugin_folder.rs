@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 use std::{fmt, io};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
-use rustix::io::Errno;
-use rustix::process::{Pid, getuid, test_kill_process};
+use rustix::process::{Pid, getuid};
 use tempfile::TempDir;
+
+use super::tree;
 
 /// How the folders' names begin.
 const PREFIX: &str = "pytest-platform-plugin-";
@@ -36,6 +37,7 @@ macro_rules! plugin_files {
 const FILES: &[(&str, &str)] = &plugin_files![
     "__init__.py",
     "distributed.py",
+    "output.py",
     "pipe.py",
     "plugin.py",
     "reporter.py",
@@ -153,7 +155,7 @@ fn is_left_behind(path: &Path) -> bool {
         .read_to_string(&mut process);
     let process = process.parse().ok().and_then(Pid::from_raw);
     // A number that is somebody else's by now keeps the folder for another while.
-    read.is_ok() && process.is_none_or(|process| test_kill_process(process) == Err(Errno::SRCH))
+    read.is_ok() && process.is_none_or(tree::has_ended)
 }
 
 /// Where a folder may be made, in order. Never the current folder, which is the user's project, and

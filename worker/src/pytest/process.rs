@@ -19,14 +19,15 @@ use rustix::process::Pid;
 use super::activity::Activity;
 use super::event_pipe::EventPipe;
 use super::interpreter::Interpreter;
+use super::launch::{self, Handed};
 use super::limits::{Limits, Watch};
 use super::living::Living;
+use super::plugin_folder;
 use super::plugin_folder::{NoFolder, PluginFolder};
 use super::relay::{Relay, Relayed};
 use super::signals::Signals;
-use super::streams::{Streams, has_terminal, roomy_pipe};
+use super::streams::{Spares, Streams, has_terminal, roomy_pipe};
 use super::tail::Tail;
-use super::{launch, plugin_folder};
 use crate::exit::Ended;
 
 /// pytest could not be started.
@@ -104,14 +105,21 @@ impl Pytest {
         let signals = Signals::listen(living.clone(), over.1.clone(), streams.terminals())
             .map_err(StartError::System)?;
 
-        let mut command = launch::command(python, python_arguments, arguments, &plugin, &to);
+        let handed = Handed {
+            events: to,
+            // Without the plugin nobody would take care of them.
+            spares: plugin
+                .as_ref()
+                .map_or_else(|_| Spares::default(), |_| Spares::of(&streams.carried)),
+        };
+        let mut command = launch::command(python, python_arguments, arguments, &plugin, &handed);
         command.stdout(streams.stdout).stderr(streams.stderr);
         let leads_group = !has_terminal();
         if leads_group {
             command.process_group(0);
         }
         let (started, started_at) = (Instant::now(), Utc::now());
-        let process = match spawn(command, to) {
+        let process = match spawn(command, handed) {
             Ok(process) => process,
             Err(error) => {
                 signals.finish();
@@ -217,12 +225,16 @@ impl Pytest {
     }
 }
 
-/// Starts it with the writing end of the plugin's pipe, of which no copy stays here.
-fn spawn(mut command: Command, to: OwnedFd) -> io::Result<Pid> {
-    // From here until `to` is closed a child inherits it; only pytest is started meanwhile.
-    fcntl_setfd(&to, FdFlags::empty())?;
+/// Starts it with the descriptors that it is handed, of which no copy stays here.
+fn spawn(mut command: Command, handed: Handed) -> io::Result<Pid> {
+    let mut open = vec![handed.events];
+    open.extend(handed.spares.into_descriptors());
+    // From here until they are closed a child inherits them; only pytest is started meanwhile.
+    for descriptor in &open {
+        fcntl_setfd(descriptor, FdFlags::empty())?;
+    }
     let child = command.spawn();
-    drop(to);
+    drop(open);
     // The command holds our copies of pytest's ends of its streams, and goes here too.
     child.map(|child| Pid::from_child(&child))
 }

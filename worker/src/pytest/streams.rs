@@ -6,10 +6,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags, fstat};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
@@ -20,6 +21,9 @@ use super::pump::Flow;
 
 /// Room in the pipe, so that pytest can print while the worker naps.
 pub(super) const PIPE_BYTES: usize = 1024 * 1024;
+
+/// No copy of a stream takes the place of a standard one.
+const SPARE_MIN: i32 = 3;
 
 /// Which of the worker's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +104,39 @@ impl Streams {
         terminals
             .filter_map(|carried| Some((carried.from.try_clone().ok()?, carried.target)))
             .collect()
+    }
+}
+
+/// Our own ends of the streams that are carried, for the time when we are gone.
+#[derive(Debug, Default)]
+pub(super) struct Spares {
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+impl Spares {
+    pub(super) fn of(carried: &[Carried]) -> Self {
+        let spare = |target: Target| {
+            let is_carried = carried.iter().any(|carried| carried.target == target);
+            is_carried.then(|| fcntl_dupfd_cloexec(target.descriptor(), SPARE_MIN).ok())?
+        };
+        Self {
+            stdout: spare(Target::Stdout),
+            stderr: spare(Target::Stderr),
+        }
+    }
+
+    /// Their numbers, as the plugin expects them.
+    pub(super) fn names(&self) -> String {
+        let name = |spare: &Option<OwnedFd>| {
+            let number = spare.as_ref().map(AsRawFd::as_raw_fd);
+            number.map_or_else(String::new, |number| number.to_string())
+        };
+        format!("{},{}", name(&self.stdout), name(&self.stderr))
+    }
+
+    pub(super) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {
+        self.stdout.into_iter().chain(self.stderr)
     }
 }
 

@@ -7,13 +7,19 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{adopt_orphans, descendants};
+pub(super) use linux::{adopt_orphans, descendants, has_ended};
 
 /// Sends a signal to each; some may have ended in this very moment.
 pub(super) fn signal_each(processes: &[Pid], signal: Signal) {
     for process in processes {
         let _ = kill_process(*process, signal);
     }
+}
+
+/// Whether a process is gone.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_ended(process: Pid) -> bool {
+    rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH)
 }
 
 /// There is no such thing here.
@@ -88,6 +94,15 @@ mod linux {
         found
     }
 
+    /// Whether a process is gone, or only waits to be collected by whoever adopted it.
+    pub(in super::super) fn has_ended(process: Pid) -> bool {
+        let path = format!("/proc/{}/stat", process.as_raw_pid());
+        match std::fs::read(path) {
+            Ok(line) => parse(&String::from_utf8_lossy(&line)).is_none_or(|stat| stat.has_ended),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
     /// Orphans come to the first thread, as pytest is its child; what other threads start, such as
     /// git, is no affair of pytest.
     fn children_of_first_thread() -> Vec<i32> {
@@ -160,7 +175,9 @@ mod linux {
             }
             let all: Vec<Pid> = found.iter().map(|one| one.process).collect();
             super::super::signal_each(&all, rustix::process::Signal::KILL);
+            assert!(!has_ended(rustix::process::getpid()));
             shell.wait().unwrap();
+            assert!(has_ended(root));
             assert_eq!(descendants(Some(root), false), []);
         }
     }

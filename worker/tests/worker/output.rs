@@ -167,7 +167,7 @@ fn tests_see_the_environment_that_they_would_see_without_us() {
 fn a_question_to_pytest_is_answered_and_not_reported() {
     let stage = Stage::with("def test(): pass");
     let master = Master::saving();
-    for question in ["--version", "--help", "--collect-only"] {
+    for question in ["--version", "--help", "--fixtures", "--markers"] {
         let ours = done(&mut stage.run(&master.url, &[question]));
         let plain = done(&mut stage.plain(&[question]));
         assert_eq!(
@@ -178,6 +178,78 @@ fn a_question_to_pytest_is_answered_and_not_reported() {
         assert_eq!(masked(&ours.stdout), masked(&plain.stdout), "{question}");
     }
     assert_eq!(master.requests().len(), 0);
+}
+
+#[test]
+fn a_collection_alone_is_a_run_without_tests() {
+    let stage = Stage::with("def test(): pass");
+    let master = Master::saving();
+    let ours = done(&mut stage.run(&master.url, &["--collect-only", "-q"]));
+    assert_eq!(ours.code, 0, "{ours:?}");
+    let run = master.run();
+    assert_eq!(run.status, Some(RunStatus::NoTests));
+    assert_eq!((run.exit_code, run.collected), (Some(0), Some(1)));
+    assert_eq!(run.not_run, ["test_it.py::test"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_never_a_success() {
+    let stage = Stage::with("def test(): pass");
+    let master = Master::saving();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = stage.run(&master.url, &["-q"]);
+    let output = command
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let done = told(&output);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.stderr.contains("No space left on device"), "{done:?}");
+    assert_eq!(master.run().status, Some(RunStatus::Passed));
+}
+
+#[test]
+fn flags_of_the_interpreter_reach_it_and_the_plugin_is_found_all_the_same() {
+    let stage = Stage::with(
+        "import os, sys\ndef test():\n    print('FLAGS', sys.flags.isolated, sys.flags.ignore_environment, sys.flags.optimize, sys.flags.dev_mode)\n    print('ARGV', sys.argv)\n    print('MAIN', sys.modules['__main__'].__spec__.name)\n    print('PATH', [p for p in sys.path if 'pytest-platform' not in p])\n    print('ENV', os.environ.get('PYTHONPATH'))\n",
+    );
+    for flags in [
+        &["-I"][..],
+        &["-E"],
+        &["-OO"],
+        &["-X", "dev", "-IB"],
+        &["-W", "error::ImportWarning"],
+    ] {
+        let master = Master::saving();
+        let mut plain = stage.command(python::with_pytest());
+        let words = ["-m", "pytest", "-p", "no:cacheprovider", "-s", "-q"];
+        plain
+            .args(flags)
+            .args(words)
+            .env("PYTHONPATH", "/some/where");
+        let mut ours = stage.worker(&["run", "--python"]);
+        ours.arg(python::with_pytest());
+        for flag in flags {
+            ours.arg(format!("--python-arg={flag}"));
+        }
+        ours.arg("--")
+            .args(["-p", "no:cacheprovider", "-s", "-q"])
+            .env("MASTER_URL", &master.url)
+            .env("PYTHONPATH", "/some/where");
+        let told = |done: &Done| {
+            let lines = done.stdout.lines();
+            let words = ["FLAGS", "MAIN", "PATH", "ENV"];
+            let lines = lines.filter(|line| words.iter().any(|word| line.contains(word)));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (plain, ours) = (done(&mut plain), done(&mut ours));
+        assert_eq!(told(&ours).len(), 4, "{ours:?}");
+        assert_eq!(told(&ours), told(&plain), "{flags:?}");
+        let run = master.run();
+        assert_eq!(run.status, Some(RunStatus::Passed), "{flags:?}");
+        assert!(run.command.contains(flags[0]), "{}", run.command);
+    }
 }
 
 #[test]
