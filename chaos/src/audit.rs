@@ -26,8 +26,10 @@ pub(crate) struct Audit {
 /// What a run has to be by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Other things still happen: a run may be under way.
+    /// Other things still happen: a run may be under way, and nothing is counted yet.
     UnderWay,
+    /// Nothing happens any more, but clients were stopped in the middle: a run may be under way.
+    Stopped,
     /// Everybody has finished and flushed: a run is whole, or `lost` where its client gave up.
     AtTheEnd,
 }
@@ -64,7 +66,7 @@ impl Audit {
             for wrong in finding.wrongs {
                 row.wrong(wrong);
             }
-            if stage == Stage::AtTheEnd {
+            if stage != Stage::UnderWay {
                 row.runs += 1;
                 row.acknowledged += promised;
                 row.found += finding.found;
@@ -97,6 +99,10 @@ impl Audit {
             return Ok(finding);
         };
         finding.found = u64::from(entry.opened);
+        if (&run.worker_id, &run.project) != (&entry.worker_id, &entry.project) {
+            let wrong = format!("{run_id}: of {} in {}", run.worker_id, run.project);
+            finding.wrongs.push(wrong);
+        }
         let open = matches!(run.status, RunStatus::Running | RunStatus::Lost);
         if entry.saved && open {
             let wrong = format!("{run_id}: acknowledged whole and {}", run.status.as_str());

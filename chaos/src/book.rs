@@ -47,6 +47,13 @@ struct Pages {
 }
 
 impl Book {
+    /// A book that begins with these.
+    pub(crate) fn with(entries: BTreeMap<String, Entry>) -> Self {
+        let book = Self::default();
+        book.lock().entries = entries;
+        book
+    }
+
     /// Writes down a run that is about to be sent.
     pub(crate) fn intend(&self, run_id: &str, entry: Entry) {
         self.lock().entries.insert(run_id.to_owned(), entry);

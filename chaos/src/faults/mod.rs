@@ -1,6 +1,11 @@
 //! The faults, one file each, and the table of them.
 
+mod clocks;
+mod failing_journal;
+mod failing_store;
+mod full_disk;
 mod server_killed;
+mod worker_killed;
 
 use anyhow::Result;
 
@@ -17,7 +22,19 @@ pub(crate) struct Fault {
     /// Its share of the time, against those of the others.
     pub(crate) weight: f64,
     /// Breaks, looks, and writes into the row.
-    pub(crate) run: fn(&Setting, &mut Row) -> Result<()>,
+    pub(crate) run: Story,
+}
+
+/// How a fault is brought about.
+type Story = fn(&Setting, &mut Row) -> Result<()>;
+
+const fn fault(name: &'static str, engines: &'static [Engine], weight: f64, run: Story) -> Fault {
+    Fault {
+        name,
+        engines,
+        weight,
+        run,
+    }
 }
 
 const SQLITE: &[Engine] = &[Engine::Sqlite];
@@ -25,23 +42,16 @@ const POSTGRES: &[Engine] = &[Engine::Postgres];
 const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
 /// Every fault.
-pub(crate) const FAULTS: [Fault; 3] = [
-    Fault {
-        name: "master-killed",
-        engines: BOTH,
-        weight: 24.0,
-        run: server_killed::master,
-    },
-    Fault {
-        name: "backend-killed",
-        engines: POSTGRES,
-        weight: 8.0,
-        run: server_killed::backend,
-    },
-    Fault {
-        name: "database-killed",
-        engines: POSTGRES,
-        weight: 12.0,
-        run: server_killed::database,
-    },
+pub(crate) const FAULTS: [Fault; 11] = [
+    fault("master-killed", BOTH, 20.0, server_killed::master),
+    fault("backend-killed", POSTGRES, 8.0, server_killed::backend),
+    fault("database-killed", POSTGRES, 12.0, server_killed::database),
+    fault("worker-killed", BOTH, 6.0, worker_killed::worker),
+    fault("both-killed", BOTH, 6.0, worker_killed::both),
+    fault("pytest-killed", SQLITE, 4.0, worker_killed::pytest),
+    fault("failing-store", SQLITE, 14.0, failing_store::run),
+    fault("failing-journal", SQLITE, 12.0, failing_journal::run),
+    fault("full-disk-store", SQLITE, 2.0, full_disk::store),
+    fault("full-disk-journal", SQLITE, 2.0, full_disk::journal),
+    fault("clocks", BOTH, 6.0, clocks::run),
 ];

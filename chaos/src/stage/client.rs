@@ -42,6 +42,8 @@ pub(crate) struct Client<'a> {
     pub(crate) random: Random,
     /// Tells when to stop, even in the middle of a run.
     pub(crate) stop: &'a AtomicBool,
+    /// How often it tries a request.
+    pub(crate) tries_max: u64,
     /// Its connection, made when it is needed.
     pub(crate) connection: Option<Connection>,
 }
@@ -83,24 +85,29 @@ impl Client<'_> {
         self.finish(&run, batches)
     }
 
-    /// Opens a run that is streamed.
-    pub(crate) fn begin(&mut self, run_id: &str) -> Option<NewRun> {
-        let run = self.make(run_id);
-        self.open(&run).ok().map(|()| run)
+    /// Sends one run whole and one in batches; answers with what the master refused.
+    pub(crate) fn both_ways(&mut self, name: &str) -> Vec<String> {
+        let run = self.make(&format!("{name}-whole"));
+        let whole = self.whole(&run);
+        let run = self.make(&format!("{name}-streamed"));
+        let streamed = self.streamed(&run);
+        let refused = [whole, streamed].into_iter().filter_map(|end| match end {
+            Err(Stopped::Refused(why)) => Some(why),
+            _ => None,
+        });
+        refused.collect()
     }
 
-    /// Sends a run whole, once; answers whether it was acknowledged.
-    pub(crate) fn send_once(&mut self, run_id: &str) -> Result<bool, String> {
+    /// Opens a run and says nothing more about it; answers whether it was opened.
+    pub(crate) fn open_only(&mut self, run_id: &str) -> bool {
         let run = self.make(run_id);
-        match self.attempt("POST", "/results", &json(&run)) {
-            Ok(Answer { status, .. }) if matches!(status, 200 | 201) => {
-                self.book.saved(run_id);
-                Ok(true)
-            }
-            Ok(answer) if answer.status == 503 => Ok(false),
-            Ok(answer) => Err(said(&answer)),
-            Err(_) => Ok(false),
-        }
+        self.open(&run).is_ok()
+    }
+
+    fn streamed(&mut self, run: &NewRun) -> Result<(), Stopped> {
+        self.open(run)?;
+        let batches = self.batches(run, None)?.unwrap_or_default();
+        self.finish(run, batches)
     }
 
     fn whole(&mut self, run: &NewRun) -> Result<(), Stopped> {
@@ -168,7 +175,7 @@ impl Client<'_> {
 
     /// Sends a request again and again, always the same bytes, until it is acknowledged.
     fn insist(&mut self, method: &str, path: &str, body: &[u8]) -> Result<(), Stopped> {
-        loop {
+        for _ in 0..self.tries_max {
             match self.attempt(method, path, body) {
                 Ok(answer) if matches!(answer.status, 200 | 201) => return Ok(()),
                 // A master or a database that is away for the moment.
@@ -184,6 +191,7 @@ impl Client<'_> {
             }
             std::thread::sleep(PAUSE);
         }
+        Err(Stopped::GaveUp)
     }
 
     fn attempt(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {

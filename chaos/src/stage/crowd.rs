@@ -73,6 +73,7 @@ impl<'a> Crowd<'a> {
                     book,
                     random: setting.random(1_000_000 + number),
                     stop,
+                    tries_max: u64::MAX,
                     connection: None,
                 };
                 Ok(client.work(CLIENT_PAUSE))
@@ -97,8 +98,8 @@ impl AtWork<'_> {
 
 /// The worker with this number.
 pub(crate) fn worker(setting: &Setting, url: &str, number: u64) -> Result<Worker> {
-    let state = setting.folder(&format!("state-{}", number % STATE_FOLDERS))?;
-    let mut worker = Worker::new(setting, url.to_owned(), state);
+    let folder = setting.folder(&format!("machine-{}", number % STATE_FOLDERS))?;
+    let mut worker = Worker::new(setting, url, &folder)?;
     worker.worker_id = format!("worker-{number}");
     Ok(worker)
 }
@@ -139,14 +140,7 @@ fn work(
         if ended.uploaded() {
             book.saved(&run_id);
         }
-        if ended.exit_code != Some(suite.exit_code()) {
-            wrongs.push(format!(
-                "{run_id}: exit code {:?}, not {}:\n{}",
-                ended.exit_code,
-                suite.exit_code(),
-                ended.output
-            ));
-        }
+        wrongs.extend(ended.unlike(&suite).map(|why| format!("{run_id}: {why}")));
         if !ended.uploaded() && !ended.output.contains("kept") {
             wrongs.push(format!(
                 "{run_id}: neither uploaded nor kept: {}",

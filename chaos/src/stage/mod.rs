@@ -1,11 +1,16 @@
 //! What is broken, and what it is broken with: databases, masters, workers, clients.
 
 pub(crate) mod client;
+pub(crate) mod clock;
+pub(crate) mod coverage;
 pub(crate) mod crowd;
 pub(crate) mod database;
 pub(crate) mod master;
 pub(crate) mod programs;
+pub(crate) mod shim;
+pub(crate) mod small_disk;
 pub(crate) mod suite;
+pub(crate) mod truth;
 pub(crate) mod worker;
 
 pub(crate) use database::{Database, Engine};

@@ -1,15 +1,16 @@
 //! A real worker: one `run`, and what it said; and `flush`, which sends what earlier ones left.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
+use shared::outcome::Outcome;
 use xtask::process::{self, Guarded};
 
-use super::{Programs, Setting, Suite};
+use super::{Programs, Setting, Suite, make_folder};
 
 /// How long a run of a small suite may take, on a machine that has other things to do.
 const RUN_TIME_MAX: Duration = Duration::from_secs(180);
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     pub(crate) worker_id: String,
     /// For `WORKER_STATE_DIR`.
     pub(crate) state: PathBuf,
+    /// For `TMPDIR`, where journals go when they cannot go there.
+    pub(crate) temporary: PathBuf,
     /// Variables of its environment beside ours.
     pub(crate) variables: Vec<(String, OsString)>,
     /// Put before the command line.
@@ -59,6 +62,32 @@ impl Ended {
         self.output.contains(", uploaded http")
     }
 
+    /// Whether it says loudly that the run is neither at the master nor kept.
+    pub(crate) fn says_not_kept(&self) -> bool {
+        ["NOT kept", "NOT REPORTED"]
+            .iter()
+            .any(|words| self.output.contains(words))
+    }
+
+    /// What is wrong with what pytest itself said and ended with: whatever else happens, that is left
+    /// as it is.
+    pub(crate) fn unlike(&self, suite: &Suite) -> Option<String> {
+        let exit_code = suite.exit_code();
+        let passed = suite.expected.iter();
+        let passed = passed
+            .filter(|test| test.outcome == Outcome::Passed)
+            .count();
+        let words = format!("{passed} passed");
+        if self.exit_code != Some(exit_code) {
+            return Some(format!(
+                "exit code {:?}, not {exit_code}:\n{}",
+                self.exit_code, self.output
+            ));
+        }
+        let said = self.output.contains(&words);
+        (!said).then(|| format!("pytest does not say {words}:\n{}", self.output))
+    }
+
     /// The closing line.
     pub(crate) fn closing_line(&self) -> &str {
         let lines = self.output.lines().rev();
@@ -68,16 +97,17 @@ impl Ended {
 }
 
 impl Worker {
-    /// A worker with nothing special about it.
-    pub(crate) fn new(setting: &Setting, master_url: String, state: PathBuf) -> Self {
-        Self {
+    /// A worker with nothing special about it, that keeps what it keeps in this folder.
+    pub(crate) fn new(setting: &Setting, master_url: &str, folder: &Path) -> Result<Self> {
+        Ok(Self {
             programs: setting.programs.clone(),
-            master_url,
+            master_url: master_url.to_owned(),
             worker_id: "worker".into(),
-            state,
+            state: make_folder(&folder.join("state"))?,
+            temporary: make_folder(&folder.join("temporary"))?,
             variables: Vec::new(),
             prefix: Vec::new(),
-        }
+        })
     }
 
     /// Starts `run` on a suite.
@@ -113,13 +143,6 @@ impl Worker {
         process::output(&mut command).context("flush did not send everything")
     }
 
-    /// Any other command of the worker; answers with its standard output.
-    pub(crate) fn ask(&self, words: &[&str]) -> Result<String> {
-        let (first, rest) = words.split_first().context("no command")?;
-        let mut command = self.command(first)?;
-        process::output(command.args(rest))
-    }
-
     fn command(&self, name: &str) -> Result<Command> {
         let program = self.programs.worker.as_os_str();
         let prefix = self.prefix.iter().map(OsString::as_os_str);
@@ -139,6 +162,7 @@ impl Worker {
             .env("BRANCH", "main")
             .env("WORKER_STATE_DIR", &self.state)
             .env("XDG_STATE_HOME", &self.state)
+            .env("TMPDIR", &self.temporary)
             .env("WORKER_UPLOAD_TIMEOUT", UPLOAD_TIMEOUT_S)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -166,7 +190,7 @@ impl Running {
     }
 }
 
-fn read(path: &std::path::Path) -> String {
+fn read(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
