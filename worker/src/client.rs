@@ -117,6 +117,11 @@ impl SendError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether the master was there and said nothing.
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::GivenUp { .. })
+    }
+
     /// How long the master asked us to wait.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {

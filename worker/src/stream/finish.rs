@@ -51,7 +51,7 @@ impl Stream {
         cases: &[NewCase],
         deadline: Instant,
     ) -> Result<(), Unfinished> {
-        if self.phase != Phase::Open || self.is_failing() || self.pending.is_some() {
+        if self.phase != Phase::Open || self.is_hung {
             return Err(Unfinished::NotOpen);
         }
         let missing = self.missing(run, cases)?;
@@ -61,13 +61,10 @@ impl Stream {
             running: run.running.clone(),
             running_count: run.running_count,
         };
+        self.send_pending(calls, deadline)?;
         for pieces in in_batches(&missing) {
             self.make_batch(pieces, progress.clone())?;
-            if let Some(batch) = &self.pending {
-                let answer = repeated(|| calls.append_last(&batch.body, left(deadline)))?;
-                agree(answer.batches, batch.number)?;
-                self.acknowledged();
-            }
+            self.send_pending(calls, deadline)?;
         }
         let finish = Finish {
             batches: self.number,
@@ -76,6 +73,16 @@ impl Stream {
         let json = serde_json::to_vec(&finish).map_err(|error| unwritten(&error))?;
         let body = client::compress(&json).map_err(|error| unwritten(&error))?;
         repeated(|| calls.finish(&body, left(deadline)))?;
+        Ok(())
+    }
+
+    /// Sends the batch that is not acknowledged, if there is one.
+    fn send_pending(&mut self, calls: &impl Calls, deadline: Instant) -> Result<(), SendError> {
+        if let Some(batch) = &self.pending {
+            let answer = repeated(|| calls.append_last(&batch.body, left(deadline)))?;
+            agree(answer.batches, batch.number)?;
+            self.acknowledged();
+        }
         Ok(())
     }
 

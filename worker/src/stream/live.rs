@@ -57,6 +57,8 @@ pub struct Stream {
     told: Option<(Progress, Instant)>,
     /// Calls that failed one after another.
     failures: u32,
+    /// Whether the last of them got no answer in its time.
+    pub(super) is_hung: bool,
     /// Since when nobody was reached.
     unreachable_since: Option<Instant>,
 }
@@ -73,6 +75,7 @@ impl Stream {
             sent: Sent::default(),
             told: None,
             failures: 0,
+            is_hung: false,
             unreachable_since: None,
         }
     }
@@ -84,12 +87,7 @@ impl Stream {
 
     /// Whether it makes sense to come early because many cases wait.
     pub fn wants_nudges(&self) -> bool {
-        self.phase == Phase::Open && !self.is_failing()
-    }
-
-    /// Whether the last call failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failures > 0
+        self.phase == Phase::Open && self.failures == 0
     }
 
     /// Does what is due, and answers how long there is nothing to do.
@@ -106,6 +104,7 @@ impl Stream {
         match done {
             Ok(()) => {
                 self.failures = 0;
+                self.is_hung = false;
                 self.unreachable_since = None;
                 TICK
             }
@@ -114,6 +113,7 @@ impl Stream {
     }
 
     fn failed(&mut self, error: &SendError) -> Duration {
+        self.is_hung = error.is_silence();
         if error.is_unreachable() {
             self.unreachable_since.get_or_insert_with(Instant::now);
         } else {

@@ -376,6 +376,20 @@ fn an_answer_that_gets_lost_at_the_end_is_asked_for_again() {
     assert_equal(&master, &run);
 }
 
+#[test]
+fn a_batch_that_was_not_acknowledged_when_the_tests_ended_is_sent_first() {
+    for fate in [Fate::Refused, Fate::AnswerLost] {
+        let (mut story, master) = (Story::of(2), FakeMaster::with(&[Fate::Answered, fate]));
+        story.tell(pass(0));
+        story.step(&master);
+        story.tell(pass(1));
+        let (run, done) = story.end(&master);
+        done.unwrap();
+        assert_equal(&master, &run);
+        assert_eq!(master.memory.borrow().batches.len(), 2);
+    }
+}
+
 fn any_fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => Just(Fate::Answered),
