@@ -1,24 +1,33 @@
 //! The last part of every run: label it, keep it, upload it, say so.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use shared::limits::COMMAND_BYTES_MAX;
 use shared::run::NewRun;
 use shared::text::cut_in_place;
 
-use crate::config::{FactsBeingFound, Settings};
+use crate::config::{self, FactsBeingFound, Settings};
 use crate::events::SharedHeard;
 use crate::journal::Journal;
+use crate::leftovers::Leftovers;
+use crate::report::Closing;
 use crate::stream::{Labels, Source};
-use crate::uploader::{UploadError, Uploader};
-use crate::{client, report, saved, shed};
+use crate::uploader::{Delivered, UploadError, Uploader};
+use crate::{client, late, report, saved, shed};
+
+/// Longest wait for the disk when the journal is all there is of the run.
+const SYNC_MAX_KEPT: Duration = Duration::from_secs(2);
+
+/// The same when the master has it.
+const SYNC_MAX_UPLOADED: Duration = Duration::from_millis(100);
 
 /// What goes on beside the tests and is needed after them.
 #[derive(Debug)]
 pub struct Preparations {
     facts: FactsBeingFound,
     journal: Journal,
+    leftovers: Leftovers,
     uploader: Uploader,
 }
 
@@ -28,6 +37,7 @@ impl Preparations {
         let token = settings.token.as_ref().map(|token| token.value.clone());
         Self {
             facts: FactsBeingFound::start(settings, journal.clone()),
+            leftovers: Leftovers::start(settings, journal.folder()),
             journal,
             uploader: Uploader::start(settings.master_url.value.clone(), token, None),
         }
@@ -36,6 +46,7 @@ impl Preparations {
     /// Starts the same, and reports the run while it goes on.
     pub fn start_streaming(labels: Labels, journal: Journal, heard: SharedHeard) -> Self {
         let settings = labels.settings.clone();
+        let leftovers = Leftovers::start(&settings, journal.folder());
         let token = settings.token.map(|token| token.value);
         let facts = FactsBeingFound::start(&labels.settings, journal.clone());
         let source = Source {
@@ -46,6 +57,7 @@ impl Preparations {
         Self {
             facts,
             journal,
+            leftovers,
             uploader: Uploader::start(settings.master_url.value, token, Some(source)),
         }
     }
@@ -63,74 +75,80 @@ pub fn deliver(
     let Preparations {
         facts,
         journal,
+        leftovers,
         uploader,
     } = preparations;
     label(&mut run, settings, command);
     facts.wait().describe(&mut run);
-    let mut kept = match (journal.folder(), journal.problem()) {
-        (Some(_), None) => Kept::InJournal,
-        _ => Kept::Nowhere,
+    let handed_over = Instant::now();
+    let (run, upload) = uploader.finish(run, timeout, |run| keep(&journal, run));
+    note(&journal, &run, &upload);
+    let saved = save(settings, &run);
+    let (time_left, sync_max) = if upload.is_ok() {
+        let left = timeout.saturating_sub(handed_over.elapsed());
+        (left, SYNC_MAX_UPLOADED)
+    } else {
+        (Duration::ZERO, SYNC_MAX_KEPT)
     };
-    let (run, upload) = uploader.finish(run, timeout, |run| kept.unless_kept(run));
-    match &upload {
-        Ok(_) => {
-            journal.uploaded();
-            kept.forget();
-        }
-        Err(_) => kept.unless_kept(&run),
-    }
-    if let Some(save) = &settings.save {
-        match body(&run).and_then(|json| saved::write(&save.value, &json).map_err(told)) {
-            Ok(()) => kept.also_in(&save.value),
-            Err(reason) => {
-                report::say(&format!("cannot write {}: {reason}", save.value.display()));
-            }
-        }
-    }
+    let earlier = leftovers.finish(time_left);
+    journal.close(sync_max);
     if !settings.quiet.value || matches!(upload, Err(UploadError::Panicked(_))) {
-        let link = client::link(&settings.master_url.value, &run.run_id);
-        report::say(&report::closing_line(&run, &link, &upload, &kept));
+        report::say(&report::closing_line(&Closing {
+            run: &run,
+            link: &client::link(&settings.master_url.value, &run.run_id),
+            upload: &upload,
+            flush: journal.holds_the_run().then(|| flush_command(settings)),
+            saved,
+            journal_problem: journal.problem(),
+            earlier,
+        }));
     }
 }
 
-/// Where a run is that the master does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// In the journal, from which the next run takes it along.
-    InJournal,
-    /// In a file, because there is no journal or because somebody asked for it.
-    InFile(PathBuf),
-    /// Only in memory.
-    Nowhere,
+/// Keeps the run as it is where its journal has not taken all of its events.
+fn keep(journal: &Journal, run: &NewRun) {
+    if !journal.holds_the_run()
+        && let Ok(json) = shed::body(run)
+    {
+        journal.keep(&json);
+    }
 }
 
-impl Kept {
-    /// Keeps the run in a file, if the journal does not have it. Where that fails too, it is said.
-    fn unless_kept(&mut self, run: &NewRun) {
-        if *self != Self::Nowhere {
-            return;
+/// Notes in the journal what became of its run.
+fn note(journal: &Journal, run: &NewRun, upload: &Result<Delivered, UploadError>) {
+    match upload {
+        Ok(_) => return journal.uploaded(),
+        Err(UploadError::Send(error)) if late::is_for_good(error) => {
+            journal.refused(&error.to_string());
         }
-        let kept = body(run).and_then(|json| saved::keep_unsent(&run.run_id, &json).map_err(told));
-        match kept {
-            Ok(path) => *self = Self::InFile(path),
-            Err(reason) => {
-                report::say(&format!("the run could not be kept in a file: {reason}"));
-            }
-        }
+        Err(error @ UploadError::Invalid(_)) => journal.refused(&error.to_string()),
+        Err(_) => {}
     }
+    keep(journal, run);
+}
 
-    fn also_in(&mut self, file: &Path) {
-        if *self == Self::Nowhere {
-            *self = Self::InFile(file.to_owned());
+/// Writes the file that `--save` asked for, and answers where it is.
+fn save<'a>(settings: &'a Settings, run: &NewRun) -> Option<&'a Path> {
+    let path = &settings.save.as_ref()?.value;
+    let json = shed::body(run).map_err(|error| error.to_string());
+    match json.and_then(|json| saved::write(path, &json).map_err(|error| error.to_string())) {
+        Ok(()) => Some(path),
+        Err(reason) => {
+            report::say(&format!("cannot write {}: {reason}", path.display()));
+            None
         }
     }
+}
 
-    /// The run arrived. A file that stays would only be sent once more, without harm.
-    fn forget(&mut self) {
-        if let Self::InFile(path) = std::mem::replace(self, Self::Nowhere) {
-            let _ = std::fs::remove_file(path);
-        }
+/// The command that uploads what this run leaves.
+fn flush_command(settings: &Settings) -> String {
+    let mut words = vec!["pytest-platform-worker".into(), "flush".into()];
+    if let Some(folder) = &settings.state_dir
+        && matches!(folder.source, config::Source::Flag(_))
+    {
+        words.extend(["--state-dir".into(), folder.value.to_string_lossy()]);
     }
+    quoted(words)
 }
 
 /// Writes into a run what its settings say of it.
@@ -144,18 +162,6 @@ pub fn label(run: &mut NewRun, settings: &Settings, command: &str) {
         .collect();
     command.clone_into(&mut run.command);
     cut_in_place(&mut run.command, COMMAND_BYTES_MAX);
-}
-
-fn body(run: &NewRun) -> Result<Vec<u8>, String> {
-    shed::body(run).map_err(|error| error.to_string())
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it stands where map_err gives the error away"
-)]
-fn told(error: std::io::Error) -> String {
-    error.to_string()
 }
 
 /// The command line of a pytest of which only its own arguments are known.

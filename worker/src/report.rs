@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use shared::run::NewRun;
 use shared::status::RunStatus;
 
 use crate::aggregate::Summary;
-use crate::deliver::Kept;
+use crate::leftovers::Earlier;
 use crate::uploader::{Delivered, UploadError};
 
 /// Says a line on standard error, where no program takes it for pytest's own.
@@ -80,38 +81,77 @@ pub fn verdict(run: &NewRun) -> String {
     text
 }
 
+/// What the closing line tells.
+#[derive(Debug)]
+pub struct Closing<'a> {
+    /// The run.
+    pub run: &'a NewRun,
+    /// Where it is to be found.
+    pub link: &'a str,
+    /// Whether it arrived.
+    pub upload: &'a Result<Delivered, UploadError>,
+    /// The command that uploads it later, when its journal is whole.
+    pub flush: Option<String>,
+    /// The file that `--save` asked for, when it was written.
+    pub saved: Option<&'a Path>,
+    /// What is wrong with the journal.
+    pub journal_problem: Option<String>,
+    /// What became of earlier runs that were taken along.
+    pub earlier: Earlier,
+}
+
 /// The closing line.
-pub fn closing_line(
-    run: &NewRun,
-    link: &str,
-    upload: &Result<Delivered, UploadError>,
-    kept: &Kept,
-) -> String {
-    let mut text = verdict(run);
-    match upload {
+pub fn closing_line(closing: &Closing) -> String {
+    let mut text = verdict(closing.run);
+    let uploaded = closing.earlier.uploaded;
+    match closing.upload {
         Ok(delivered) => {
-            let _ = write!(text, ", uploaded {link} ({:.2} s)", delivered.seconds);
+            let (link, seconds) = (closing.link, delivered.seconds);
+            let _ = write!(text, ", uploaded {link} ({seconds:.2} s)");
+            if uploaded > 0 {
+                let _ = write!(text, " and {}", earlier_runs(uploaded));
+            }
         }
         Err(error) => {
-            let _ = write!(text, ", NOT uploaded: {error}");
+            let _ = write!(text, ", NOT uploaded: {error}; {}", whereabouts(closing));
+            if uploaded > 0 {
+                let _ = write!(text, "; {} uploaded", earlier_runs(uploaded));
+            }
         }
     }
-    if upload.is_err() {
-        match kept {
-            Kept::InJournal => text.push_str(
-                "; kept, it goes with the next run or with: pytest-platform-worker flush",
-            ),
-            Kept::InFile(path) => {
-                let path = path.display();
-                let _ = write!(
-                    text,
-                    "; kept, send it with: pytest-platform-worker send '{path}'"
-                );
-            }
-            Kept::Nowhere => text.push_str("; it is NOT kept"),
-        }
+    let refused = closing.earlier.refused;
+    if refused > 0 {
+        let runs = earlier_runs(refused);
+        let _ = write!(
+            text,
+            "; {runs} REFUSED by the master and kept, see: pytest-platform-worker journal list"
+        );
+    }
+    if let Some(problem) = &closing.journal_problem {
+        let _ = write!(text, "; WARNING: {problem}");
     }
     text
+}
+
+fn earlier_runs(count: usize) -> String {
+    match count {
+        1 => "1 earlier run".to_owned(),
+        _ => format!("{count} earlier runs"),
+    }
+}
+
+/// Where a run is that did not arrive, and what to do with it.
+fn whereabouts(closing: &Closing) -> String {
+    match (&closing.flush, closing.saved) {
+        (Some(flush), _) => {
+            format!("kept, the next run takes it along, or send it with: {flush}")
+        }
+        (None, Some(path)) => {
+            let path = path.display();
+            format!("kept, send it with: pytest-platform-worker send '{path}'")
+        }
+        (None, None) => "NOT KEPT".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -129,14 +169,39 @@ mod tests {
         }
     }
 
+    fn closing<'a>(
+        run: &'a NewRun,
+        upload: &'a Result<Delivered, UploadError>,
+        earlier: Earlier,
+    ) -> Closing<'a> {
+        Closing {
+            run,
+            link: "http://m/results/1",
+            upload,
+            flush: None,
+            saved: None,
+            journal_problem: None,
+            earlier,
+        }
+    }
+
     #[test]
     fn an_uploaded_run_is_told_with_its_link() {
         let run = run(&[Outcome::Passed, Outcome::Passed, Outcome::Failed]);
         let uploaded = Ok(Delivered { seconds: 0.021 });
+        let told = |earlier| closing_line(&closing(&run, &uploaded, earlier));
         assert_eq!(
-            closing_line(&run, "http://m/results/1", &uploaded, &Kept::Nowhere),
+            told(Earlier::default()),
             "1 failed, 2 passed in 12.3 s, uploaded http://m/results/1 (0.02 s)"
         );
+        let earlier = Earlier {
+            uploaded: 2,
+            refused: 1,
+        };
+        assert!(told(earlier).ends_with(
+            "(0.02 s) and 2 earlier runs; 1 earlier run REFUSED by the master and kept, see: \
+                 pytest-platform-worker journal list"
+        ));
     }
 
     #[test]
@@ -145,10 +210,22 @@ mod tests {
         run.status = Some(RunStatus::Crashed);
         run.signal = Some("SIGSEGV".into());
         let error = Err(UploadError::TimedOut(10.0));
+        let mut closing = closing(&run, &error, Earlier::default());
+        let before = "crashed (SIGSEGV): 1 crashed, 1 passed in 12.3 s, NOT uploaded: the upload \
+                      took longer than 10.0 s; ";
+        let told = |closing: &Closing| closing_line(closing).replace(before, "");
+        closing.journal_problem = Some("the disk is full".into());
+        assert_eq!(told(&closing), "NOT KEPT; WARNING: the disk is full");
+        closing.journal_problem = None;
+        closing.saved = Some(Path::new("/s/1.json"));
         assert_eq!(
-            closing_line(&run, "", &error, &Kept::InFile("/s/1.json".into())),
-            "crashed (SIGSEGV): 1 crashed, 1 passed in 12.3 s, NOT uploaded: the upload took \
-             longer than 10.0 s; kept, send it with: pytest-platform-worker send '/s/1.json'"
+            told(&closing),
+            "kept, send it with: pytest-platform-worker send '/s/1.json'"
+        );
+        closing.flush = Some("pytest-platform-worker flush".into());
+        assert_eq!(
+            told(&closing),
+            "kept, the next run takes it along, or send it with: pytest-platform-worker flush"
         );
     }
 

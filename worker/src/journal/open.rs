@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ struct Open {
     folder: PathBuf,
     /// Bytes of lines that it may take.
     lines_bytes_max: u64,
+    /// It was given the whole run.
+    has_run: AtomicBool,
     written: Arc<Written>,
     syncer: Mutex<Option<Syncer>>,
 }
@@ -159,10 +162,22 @@ impl Journal {
         Some(&self.0.open.as_ref()?.folder)
     }
 
-    /// Whether everything that the plugin wrote is in it, or on its way there.
-    pub fn is_whole(&self) -> bool {
-        let open = self.0.open.as_ref();
-        open.is_some_and(|open| open.writer().trouble().is_none())
+    /// Takes the whole run, as the JSON that is sent: for a journal that has not all of its events.
+    pub fn keep(&self, json: &[u8]) {
+        if let Some(open) = &self.0.open {
+            let is_there = open.writer().record(Kind::Run, &[json]);
+            open.has_run.store(is_there, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the run can be made again from it, whatever else may be wrong.
+    pub fn holds_the_run(&self) -> bool {
+        let Some(open) = &self.0.open else {
+            return false;
+        };
+        let writer = open.writer();
+        let is_there = writer.is_whole() || open.has_run.load(Ordering::Relaxed);
+        is_there && writer.is_written()
     }
 
     /// Waits until all is on disk, at most this long.
@@ -209,6 +224,7 @@ fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::
     Ok(Open {
         folder,
         lines_bytes_max,
+        has_run: AtomicBool::new(false),
         written,
         syncer: Mutex::new(Some(syncer)),
     })

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
+use shared::run::NewRun;
 
 use super::entries::{End, Head, Origin};
 use super::record::{Kind, Next, Records};
@@ -25,6 +26,8 @@ pub struct Contents {
     pub lines_bytes: u64,
     /// How it ended, when its worker lived to see it.
     pub end: Option<End>,
+    /// The run as it was sent, where the plugin's lines are not all there.
+    pub run: Option<Box<NewRun>>,
     /// Why its reader stopped before its end, and how many bytes are left out.
     pub damage: Option<(&'static str, u64)>,
     /// When it was written to.
@@ -75,7 +78,7 @@ pub(super) fn read(
         Next::Damage(reason) => return Err(Unreadable::NoHead(reason)),
     };
     let mut replay = Replay::default();
-    let (mut origin, mut end, mut lines_bytes) = (None, None, 0);
+    let (mut origin, mut end, mut run, mut lines_bytes) = (None, None, None, 0);
     let damage = loop {
         match records.next()? {
             Next::Record(Some(Kind::Lines), lines) => {
@@ -86,6 +89,7 @@ pub(super) fn read(
                 origin = serde_json::from_slice(&json).ok().or(origin);
             }
             Next::Record(Some(Kind::End), json) => end = serde_json::from_slice(&json).ok(),
+            Next::Record(Some(Kind::Run), json) => run = serde_json::from_slice(&json).ok(),
             // What a newer version adds is not needed for what this one knows.
             Next::Record(..) => {}
             Next::End => break None,
@@ -100,6 +104,7 @@ pub(super) fn read(
         heard: replay.finish(),
         lines_bytes,
         end,
+        run,
         damage,
         written_at,
     })

@@ -7,12 +7,14 @@
 use std::io::{self, Read};
 
 use crc::{CRC_32_ISCSI, Crc, Digest, Table};
+use shared::limits::BODY_BYTES_MAX;
 
 /// What a journal begins with; the last byte is the version.
 pub(super) const MARK: [u8; 8] = *b"\x89PTPJ\r\n\x01";
 
-/// Longest payload: the longest line of the plugin and the chunk that it ended in.
-pub(super) const PAYLOAD_BYTES_MAX: usize = 40 * 1024 * 1024;
+/// Longest payload: a whole run as it is sent, or the longest line of the plugin and the chunk
+/// that it ended in.
+pub(super) const PAYLOAD_BYTES_MAX: usize = BODY_BYTES_MAX + 1024 * 1024;
 
 const HEADER_BYTES: usize = 9;
 
@@ -30,11 +32,13 @@ pub(super) enum Kind {
     Lines = 3,
     /// How it ended, as JSON: [`super::entries::End`].
     End = 4,
+    /// The whole run, as the JSON that is sent, where the lines are not all there.
+    Run = 5,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Head, Self::Origin, Self::Lines, Self::End]
+        [Self::Head, Self::Origin, Self::Lines, Self::End, Self::Run]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }

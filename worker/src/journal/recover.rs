@@ -27,6 +27,12 @@ impl Contents {
             None => self.head.command.clone().unwrap_or(pytest),
         };
         let (ending, ended_at) = self.ending();
+        if let Some(run) = self.run {
+            return Recovered {
+                run: *run,
+                ended_at,
+            };
+        }
         let mut run = self.heard.run.finish(ending);
         self.head.label(&mut run, &command);
         self.origin.unwrap_or(self.head.origin).describe(&mut run);

@@ -157,6 +157,30 @@ fn a_run_whose_worker_was_killed_after_pytest_said_goodbye_has_its_verdict() {
 }
 
 #[test]
+fn a_run_that_its_journal_could_not_follow_is_kept_as_it_was_sent() {
+    let place = tempfile::tempdir().unwrap();
+    let mut settings = settings(place.path());
+    settings.state_bytes_max.value = 300;
+    let journal = Journal::begin(&settings, beginning());
+    let lines = passing(true);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        journal.append(&[line]);
+    }
+    assert!(!journal.holds_the_run());
+    let problem = journal.problem().unwrap();
+    assert!(
+        problem.contains("it reached its limit of 300 B"),
+        "{problem}"
+    );
+    journal.end(&Ending::default(), COMMAND);
+    let run = sent(&settings, &lines, Ending::default());
+    journal.keep(&serde_json::to_vec(&run).unwrap());
+    assert!(journal.holds_the_run());
+    let found = Contents::of(&only(place.path()).folder).unwrap();
+    assert_eq!(found.recover().run, run);
+}
+
+#[test]
 fn an_uploaded_run_says_so_and_a_discarded_one_leaves_nothing() {
     let place = tempfile::tempdir().unwrap();
     let journal = Journal::begin(&settings(place.path()), beginning());

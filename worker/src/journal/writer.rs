@@ -58,16 +58,19 @@ impl Writer {
         self.record(Kind::Lines, pieces);
     }
 
-    /// Appends a record that is no lines; these are few and short, and no limit stops them.
-    pub(super) fn record(&mut self, kind: Kind, pieces: &[&[u8]]) {
+    /// Appends a record that is no lines; these are few, and no limit stops them. Answers whether
+    /// the file has it now.
+    pub(super) fn record(&mut self, kind: Kind, pieces: &[&[u8]]) -> bool {
         let place = self.written_records + self.waiting_records;
         record::encode(&mut self.waiting, place, kind, pieces);
         self.waiting_records += 1;
-        if let Err(error) = self.write()
+        let written = self.write();
+        if let Err(error) = &written
             && self.waiting.len() > WAITING_BYTES_MAX
         {
             self.stop(error.to_string());
         }
+        written.is_ok()
     }
 
     /// Tries to write what waits.
@@ -102,6 +105,11 @@ impl Writer {
     /// Whether every line that came is in the file, or waits for it.
     pub(super) fn is_whole(&self) -> bool {
         self.stopped.is_none()
+    }
+
+    /// Whether the file has every record that it should have.
+    pub(super) const fn is_written(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Why it is not whole, or not written.
