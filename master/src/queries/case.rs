@@ -5,6 +5,7 @@ use shared::case::{Case, CaseFailure};
 use shared::outcome::Outcome;
 
 use super::case_values::RunCases;
+use super::live_cases::LiveCases;
 use crate::store::case_failures::{self, CaseFailureRow};
 use crate::store::hash::Hash16;
 use crate::store::{Store, StoreError, dictionary, failures, projects, runs, texts};
@@ -28,10 +29,29 @@ pub async fn get(store: &Store, run_id: &str, nodeid: &str) -> Result<FoundCase,
     let Some((run, project)) = runs::key(store, run_id).await? else {
         return Ok(FoundCase::UnknownRun);
     };
-    let Some(test) = test(store, &project, nodeid).await? else {
-        return Ok(FoundCase::UnknownCase);
-    };
-    let Some(cases) = RunCases::read(store, run).await? else {
+    if let Some(cases) = RunCases::read(store, run).await? {
+        return stored(store, run, &project, nodeid, &cases).await;
+    }
+    // Nothing is stored of it: it goes on, or came without cases.
+    let live = LiveCases::find(store, run).await?;
+    if let Some(case) = live.case(store, nodeid).await? {
+        return Ok(FoundCase::Found(Box::new(case)));
+    }
+    // Batches become columns when a run ends, so it may have ended in between.
+    match RunCases::read(store, run).await? {
+        Some(cases) => stored(store, run, &project, nodeid, &cases).await,
+        None => Ok(FoundCase::UnknownCase),
+    }
+}
+
+async fn stored(
+    store: &Store,
+    run: i64,
+    project: &str,
+    nodeid: &str,
+    cases: &RunCases,
+) -> Result<FoundCase, StoreError> {
+    let Some(test) = test(store, project, nodeid).await? else {
         return Ok(FoundCase::UnknownCase);
     };
     let Some(position) = cases.layout.position(test) else {

@@ -6,6 +6,7 @@ use shared::case::Case;
 use shared::outcome::Outcome;
 
 use super::case_values::RunCases;
+use super::live_cases::{LIVE_POSITIONS, LiveCases};
 use crate::store::columns::CaseColumns;
 use crate::store::{Store, StoreError, dictionary, runs};
 
@@ -51,6 +52,17 @@ pub struct CasesPage {
     pub cases: Vec<Case>,
     /// `after` of the next part, `None` at the end.
     pub next: Option<u64>,
+    /// Whether `after` was a place in an order that is no more, because the run ended meanwhile or
+    /// goes on again. Then there are no cases here.
+    pub is_order_gone: bool,
+}
+
+impl CasesPage {
+    const ORDER_GONE: Self = Self {
+        cases: Vec::new(),
+        next: None,
+        is_order_gone: true,
+    };
 }
 
 /// Lists the cases of a run, `None` when there is no run with this id.
@@ -62,13 +74,24 @@ pub async fn list(
     let Some((run, _)) = runs::key(store, run_id).await? else {
         return Ok(None);
     };
-    let Some(cases) = RunCases::read(store, run).await? else {
-        return Ok(Some(CasesPage {
-            cases: Vec::new(),
-            next: None,
-        }));
-    };
-    page(store, &cases, filter).await.map(Some)
+    if let Some(cases) = RunCases::read(store, run).await? {
+        return page(store, &cases, filter).await.map(Some);
+    }
+    // Nothing is stored of it: it goes on, or came without cases.
+    let live = live_page(store, run, filter).await?;
+    // Batches become columns when a run ends, so it may have ended in between.
+    match RunCases::read(store, run).await? {
+        Some(cases) => page(store, &cases, filter).await.map(Some),
+        None => Ok(Some(live)),
+    }
+}
+
+async fn live_page(store: &Store, run: i64, filter: &CasesFilter) -> Result<CasesPage, StoreError> {
+    if filter.after.is_some_and(|after| after < LIVE_POSITIONS) {
+        return Ok(CasesPage::ORDER_GONE);
+    }
+    let cases = LiveCases::find(store, run).await?;
+    cases.page(store, filter).await
 }
 
 async fn page(
@@ -76,6 +99,9 @@ async fn page(
     cases: &RunCases,
     filter: &CasesFilter,
 ) -> Result<CasesPage, StoreError> {
+    if filter.after.is_some_and(|after| after >= LIVE_POSITIONS) {
+        return Ok(CasesPage::ORDER_GONE);
+    }
     let candidates = candidates(&cases.columns, filter);
     let needle = filter.q.as_deref().unwrap_or_default().to_lowercase();
     let limit = filter.limit as usize;
@@ -110,6 +136,7 @@ async fn page(
     let last = found.last().map(|(position, _)| *position as u64);
     Ok(CasesPage {
         next: last.filter(|_| more),
+        is_order_gone: false,
         cases: found
             .into_iter()
             .map(|(position, nodeid)| cases.case(position, nodeid))

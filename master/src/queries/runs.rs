@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 use shared::run::{Run, RunFailure, RunSummary};
 use shared::status::RunStatus;
 
+use super::live;
+use super::live_cases::LiveCases;
 use super::moment::moment;
 use crate::store::columns::{CaseColumns, Sections};
 use crate::store::details::Details;
 use crate::store::runs::{Conditions, RunRow};
-use crate::store::{Store, StoreError, bodies, failures, runs, texts};
+use crate::store::{Store, StoreError, bodies, failures, runs, streams, texts};
 
 /// Which runs to list; an absent filter lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -52,14 +54,19 @@ pub async fn list(store: &Store, filter: &RunsFilter) -> Result<Vec<RunSummary>,
         filter.until.map(|moment| moment.timestamp_micros()),
     );
     conditions.number("id <", filter.before);
-    let rows = runs::newest(store, &conditions, filter.limit).await?;
-    rows.into_iter().map(summary).collect()
+    summaries(store, runs::newest(store, &conditions, filter.limit).await?).await
 }
 
 /// Runs by the master's own numbers, in no order; those that are not there are missing.
 pub async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunSummary>, StoreError> {
-    let rows = runs::by_ids(store, ids).await?;
-    rows.into_iter().map(summary).collect()
+    summaries(store, runs::by_ids(store, ids).await?).await
+}
+
+async fn summaries(store: &Store, rows: Vec<RunRow>) -> Result<Vec<RunSummary>, StoreError> {
+    let summaries: Result<Vec<_>, _> = rows.into_iter().map(summary).collect();
+    let mut summaries = summaries?;
+    live::complete(store, &mut summaries).await?;
+    Ok(summaries)
 }
 
 /// The smallest text behind all that begin with a prefix.
@@ -72,13 +79,40 @@ pub async fn get(store: &Store, run_id: &str) -> Result<Option<Run>, StoreError>
     let Some(row) = runs::by_run_id(store, run_id).await? else {
         return Ok(None);
     };
+    if row.status == RunStatus::Running.as_str() {
+        if let Some(run) = get_live(store, &row).await? {
+            return Ok(Some(run));
+        }
+        let Some(ended) = runs::by_run_id(store, run_id).await? else {
+            return Ok(None);
+        };
+        return get_ended(store, ended).await.map(Some);
+    }
+    get_ended(store, row).await.map(Some)
+}
+
+async fn get_ended(store: &Store, row: RunRow) -> Result<Run, StoreError> {
     let body = bodies::by_run(store, row.id).await?;
     let details = Details::unpack(&body.details)?;
     let failures = match body.columns {
         Some(columns) => bad_cases(store, row.id, &columns).await?,
         None => sent_failures(store, row.id).await?,
     };
-    whole(row, details, failures).map(Some)
+    whole(row, details, failures)
+}
+
+/// A run that goes on, `None` when it ended meanwhile.
+async fn get_live(store: &Store, row: &RunRow) -> Result<Option<Run>, StoreError> {
+    let cases = LiveCases::find(store, row.id).await?;
+    let failures = cases.failures(store).await?;
+    let body = bodies::by_run(store, row.id).await?;
+    // Asked last: a run that still goes on now had all its batches all the while.
+    let Some(going_on) = streams::going_on(store, row.id).await? else {
+        return Ok(None);
+    };
+    let mut run = whole(row.clone(), Details::unpack(&body.details)?, failures)?;
+    live::complete_one(store, &mut run, &going_on).await?;
+    Ok(Some(run))
 }
 
 async fn bad_cases(store: &Store, run: i64, packed: &[u8]) -> Result<Vec<RunFailure>, StoreError> {

@@ -25,6 +25,14 @@ const BY_RUN_ID: &str = "select id, run_id, worker_id, project, branch, commit_i
      complete, timestamp_us, received_us, passed, failed, error, skipped, total, duration_s, \
      pass_rate from runs where run_id = $1";
 
+const WHOLE_DURATIONS: &str = "select duration_s from (select id, duration_s, complete \
+     from runs where project = $2 order by id desc limit 200) as last \
+     where complete = 1 order by id desc limit $1";
+
+const WHOLE_DURATIONS_OF_BRANCH: &str = "select duration_s from (select id, duration_s, complete \
+     from runs where project = $2 and branch = $3 order by id desc limit 200) as last \
+     where complete = 1 order by id desc limit $1";
+
 const KEY: &str = "select id, project from runs where run_id = $1";
 
 const REPLACE: &str = "update runs set content_hash = $2, project = $3, branch = $4, \
@@ -283,6 +291,25 @@ pub(crate) async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunRow>, St
         ids,
         |id| *id
     ))
+}
+
+/// How long the last whole runs of a project took, in seconds, the last first. Looks at no more than
+/// the last 200 runs of the branch, or of the project when no branch is named.
+pub(crate) async fn whole_durations(
+    store: &Store,
+    project: &str,
+    branch: Option<&str>,
+    limit: u32,
+) -> Result<Vec<f64>, StoreError> {
+    let durations = on_read!(store, pool => {
+        match branch {
+            Some(branch) => sqlx::query_scalar(WHOLE_DURATIONS_OF_BRANCH)
+                .bind(i64::from(limit)).bind(project).bind(branch).fetch_all(pool).await,
+            None => sqlx::query_scalar(WHOLE_DURATIONS)
+                .bind(i64::from(limit)).bind(project).fetch_all(pool).await,
+        }
+    })?;
+    Ok(durations)
 }
 
 /// The run with this run id.

@@ -11,6 +11,8 @@ const BATCH_ID: &str = "select batch_id from stream_batches where run = $1 and n
 const MARKS: &str = "select marks from stream_batches where run = $1 and number > $2 and number <= $3 \
      order by number";
 
+const ALL_MARKS: &str = "select number, marks from stream_batches where run = $1 order by number";
+
 const CASES: &str = "select cases from stream_batches where run = $1 and number > $2 and number <= $3 \
      order by number";
 
@@ -67,6 +69,21 @@ pub(crate) async fn marks(
         sqlx::query_scalar(MARKS).bind(run).bind(after).bind(last).fetch_all(connection).await
     })?;
     Ok(marks)
+}
+
+/// The marks of one batch.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct MarksRow {
+    pub(crate) number: i64,
+    pub(crate) marks: Vec<u8>,
+}
+
+/// The marks of all batches of a run, in order.
+pub(crate) async fn all_marks(store: &Store, run: i64) -> Result<Vec<MarksRow>, StoreError> {
+    let rows = on_read!(store, pool => {
+        sqlx::query_as(ALL_MARKS).bind(run).fetch_all(pool).await
+    })?;
+    Ok(rows)
 }
 
 /// The packed cases of the batches after one number and up to another, in order.

@@ -1,14 +1,14 @@
 //! Table `streams`: runs that are reported while they go on.
 
-use super::engine::{Transacting, on_connection, on_read};
+use super::engine::{Transacting, on_connection, on_read, read_by_keys};
 use super::hash::Hash16;
 use super::{Store, StoreError};
 
-const BY_RUN: &str = "select s.run, r.run_id, r.worker_id, r.status, r.received_us, \
+const BY_RUN: &str = "select s.run, r.worker_id, r.status, r.received_us, \
      r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, s.batch_count, s.bytes, \
      s.finish_hash from runs r join streams s on s.run = r.id where s.run = $1";
 
-const BY_RUN_ID: &str = "select s.run, r.run_id, r.worker_id, r.status, r.received_us, \
+const BY_RUN_ID: &str = "select s.run, r.worker_id, r.status, r.received_us, \
      r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, s.batch_count, s.bytes, \
      s.finish_hash from runs r join streams s on s.run = r.id where r.run_id = $1";
 
@@ -34,6 +34,10 @@ const PURGE: &str = "delete from streams where finish_hash is not null and heard
 const LIVE: &str = "select s.run, r.run_id, s.pulse from runs r join streams s on s.run = r.id \
      where r.status = 'running' and s.finish_hash is null";
 
+const GOING_ON: &str = "select s.heard_us, s.progress \
+     from runs r join streams s on s.run = r.id \
+     where r.id = $1 and r.status = 'running' and s.finish_hash is null";
+
 /// A run that was opened, to be stored.
 #[derive(Debug)]
 pub(crate) struct NewStream<'a> {
@@ -48,7 +52,6 @@ pub(crate) struct NewStream<'a> {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct StreamRow {
     pub(crate) run: i64,
-    pub(crate) run_id: String,
     pub(crate) worker_id: String,
     pub(crate) status: String,
     /// When it was opened.
@@ -185,6 +188,40 @@ pub(crate) async fn purge(
         sqlx::query(PURGE).bind(before_us).execute(connection).await?.rows_affected()
     });
     Ok(purged)
+}
+
+/// How far a run is that goes on.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct GoingOnRow {
+    pub(crate) heard_us: i64,
+    pub(crate) progress: Vec<u8>,
+}
+
+/// When the worker of a run was heard.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(crate) struct HeardRow {
+    pub(crate) run: i64,
+    pub(crate) heard_us: i64,
+}
+
+/// How far a run is, `None` when it does not go on.
+pub(crate) async fn going_on(store: &Store, run: i64) -> Result<Option<GoingOnRow>, StoreError> {
+    let row = on_read!(store, pool => {
+        sqlx::query_as(GOING_ON).bind(run).fetch_optional(pool).await
+    })?;
+    Ok(row)
+}
+
+/// When the workers of these runs were heard; runs that were not streamed are missing.
+pub(crate) async fn heard(store: &Store, runs: &[i64]) -> Result<Vec<HeardRow>, StoreError> {
+    Ok(read_by_keys!(
+        store,
+        HeardRow,
+        "select run, heard_us from streams where run in",
+        [],
+        runs,
+        |run| *run
+    ))
 }
 
 /// Every run that goes on.

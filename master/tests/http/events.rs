@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, run_with_cases};
 use crate::listening::{Listening, news};
+use crate::live;
 use crate::proxy::{Remote, Wire};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +139,7 @@ async fn a_listener_that_does_not_read_misses_events_and_holds_up_nobody() {
     let begun = Instant::now();
     let mut told = 0;
     // 15 MiB of events are more than any socket takes.
-    while number < 6_000 && begun.elapsed() < Duration::from_secs(60) {
+    while number < 6_000 && begun.elapsed() < Duration::from_mins(1) {
         let runs: Vec<_> = (0..32).map(|step| run(number + step)).collect();
         for answer in futures_util::future::join_all(runs.iter().map(|run| app.post(run))).await {
             assert_eq!(answer.status, 201);
@@ -161,6 +162,68 @@ async fn a_listener_that_does_not_read_misses_events_and_holds_up_nobody() {
     }
     assert!(names["missed"] >= 1, "{names:?}");
     assert!(names["run_finished"] < number, "{names:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_is_told_of_from_its_start_to_its_end() {
+    let app = App::start().await;
+    let mut listening = Listening::to(&app, "/events").await;
+    live::open(&app, "a").await;
+    let told = listening.event().await;
+    assert_eq!(told.name, "run_started");
+    assert_eq!(told.run()["status"], "running");
+    assert!(told.run()["live"]["heard_at"].is_string());
+
+    // Far more often than it may be told of.
+    let begun = Instant::now();
+    let mut batches = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        batches += 1;
+        live::append(
+            &app,
+            "a",
+            batches,
+            json!([{"nodeid": format!("t.py::{batches}"), "outcome": "passed"}]),
+        )
+        .await;
+    }
+    live::finish(&app, "a", batches).await;
+    let seconds = begun.elapsed().as_secs() as usize;
+    let mut totals = Vec::new();
+    let last = loop {
+        let told = listening.event().await;
+        if told.name != "run_progressed" {
+            break told;
+        }
+        totals.push(told.run()["total"].as_u64().unwrap());
+    };
+    assert_eq!(last.name, "run_finished");
+    assert_eq!(last.run()["total"], batches);
+    assert_eq!(last.run(), app.json("/results").await[0]);
+    assert!(
+        (1..=seconds + 1).contains(&totals.len()),
+        "{totals:?} in {seconds} s"
+    );
+    assert!(totals.is_sorted() && totals[0] < batches, "{totals:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_worker_fell_silent_is_told_of_as_lost() {
+    let app =
+        App::start_with(|config| config.worker_silence_max = Duration::from_millis(300)).await;
+    let mut listening = Listening::to(&app, "/events").await;
+    live::open(&app, "a").await;
+    assert_eq!(listening.news().await, news("run_started", "a"));
+    let told = listening.event().await;
+    assert_eq!(
+        (told.name.as_str(), &told.run()["status"]),
+        ("run_finished", &json!("lost"))
+    );
+    // Its worker comes back.
+    live::append(&app, "a", 1, json!([])).await;
+    assert_eq!(listening.news().await, news("run_started", "a"));
     app.stop().await;
 }
 

@@ -83,10 +83,9 @@ impl Listening {
     /// The next part; `None` at the end of the stream.
     pub(crate) async fn part(&mut self) -> Option<Told> {
         loop {
-            if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let told = Told::read(block);
-                self.unread = rest.to_owned();
-                return Some(told);
+            if let Some(end) = self.unread.find("\n\n") {
+                let block: String = self.unread.drain(..end + 2).collect();
+                return Some(Told::read(block.trim_end()));
             }
             let read = tokio::time::timeout(PATIENCE, self.body.next());
             let bytes = read.await.expect("nothing comes");

@@ -19,7 +19,8 @@ use crate::queries::cases::{self, CasesFilter, CasesSort};
 
 /// Lists the cases of a run, in the stored order of the tests or the slowest first
 ///
-/// When there are more, `Link: <...>; rel="next"` leads on.
+/// When there are more, `Link: <...>; rel="next"` leads on. A run that goes on lists what was
+/// reported so far, in the order in which it was.
 #[utoipa::path(
     get,
     path = "/results/{run_id}/cases",
@@ -56,6 +57,11 @@ pub(in crate::http) async fn handle(
     };
     let page = cases::list(&app.store, &run_id, &filter).await?;
     let page = page.ok_or_else(|| ApiError::run_not_found(&run_id))?;
+    if page.is_order_gone {
+        let detail = "cursor: the run ended meanwhile, and its cases are in another order now; \
+                      begin with the first page";
+        return Err(ApiError::invalid_parameter("cursor", detail));
+    }
     let mut response = known.answer(&page.cases)?;
     if let Some(link) = page.next.and_then(|next| paging.link(&uri, next)) {
         response.headers_mut().insert(header::LINK, link);

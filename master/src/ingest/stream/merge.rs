@@ -27,12 +27,11 @@ impl Merging {
     /// Adds a case in the place of an earlier one of the same test.
     pub(super) fn add(&mut self, case: NewCase) {
         let hash = Hash16::of(case.nodeid.as_bytes());
-        match self.positions.get(&hash) {
-            Some(position) => self.cases[*position] = case,
-            None => {
-                self.positions.insert(hash, self.cases.len());
-                self.cases.push(case);
-            }
+        if let Some(position) = self.positions.get(&hash) {
+            self.cases[*position] = case;
+        } else {
+            self.positions.insert(hash, self.cases.len());
+            self.cases.push(case);
         }
     }
 

@@ -6,9 +6,9 @@ mod finish;
 mod marks;
 mod merge;
 mod open;
-mod packed;
 mod tally;
 
+use crate::store::packed;
 pub(super) use append::{Appending, PackedBatch};
 pub use close::LiveRun;
 pub(super) use close::{Closing, elapsed_s};

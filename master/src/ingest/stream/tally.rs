@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
-use super::marks::{self, Mark};
 use crate::ingest::counts::percent;
 use crate::store::StoreError;
+use crate::store::marks::{self, Mark};
 use crate::store::runs::CountsRow;
 
 /// Cases that are kept in memory, over all runs: about 50 MiB.
@@ -117,6 +117,7 @@ mod tests {
     use shared::outcome::Outcome;
 
     use super::*;
+    use crate::ingest::stream::marks as batch;
 
     #[test]
     fn a_case_that_is_replaced_counts_once() {
@@ -125,9 +126,9 @@ mod tests {
             NewCase::new("a", Outcome::Passed),
             NewCase::new("b", Outcome::Passed),
         ];
-        tally.add(&marks::pack(&first)).unwrap();
+        tally.add(&batch::pack(&first)).unwrap();
         tally
-            .add(&marks::pack(&[NewCase::new("a", Outcome::Failed)]))
+            .add(&batch::pack(&[NewCase::new("a", Outcome::Failed)]))
             .unwrap();
         let row = tally.row(1.0);
         assert_eq!((row.passed, row.failed, row.total), (1, 1, 2));

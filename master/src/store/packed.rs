@@ -6,7 +6,7 @@ use shared::case::NewCase;
 use shared::run::NewRun;
 use shared::stream::Progress;
 
-use crate::store::{StoreError, texts};
+use super::{StoreError, texts};
 
 /// The cases of a batch. Seconds stand beside as their bits: a number that is written as a text and
 /// read again may differ in its last bit, and with it the content of the run.
@@ -18,7 +18,7 @@ struct PackedCases {
 }
 
 /// Packs the cases of a batch.
-pub(super) fn pack_cases(mut cases: Vec<NewCase>) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn pack_cases(mut cases: Vec<NewCase>) -> Result<Vec<u8>, StoreError> {
     let seconds = cases
         .iter_mut()
         .map(|case| seconds(case).map(|seconds| seconds.take().map(f64::to_bits)))
@@ -27,7 +27,7 @@ pub(super) fn pack_cases(mut cases: Vec<NewCase>) -> Result<Vec<u8>, StoreError>
 }
 
 /// The inverse of [`pack_cases`].
-pub(super) fn unpack_cases(packed: &[u8]) -> Result<Vec<NewCase>, StoreError> {
+pub(crate) fn unpack_cases(packed: &[u8]) -> Result<Vec<NewCase>, StoreError> {
     let PackedCases {
         mut cases,
         seconds: bits,
@@ -53,22 +53,22 @@ fn seconds(case: &mut NewCase) -> [&mut Option<f64>; 4] {
 }
 
 /// Packs an opening that is JSON already.
-pub(super) fn pack_opening(json: &[u8]) -> Vec<u8> {
+pub(crate) fn pack_opening(json: &[u8]) -> Vec<u8> {
     texts::pack(json)
 }
 
 /// The inverse of [`pack_opening`].
-pub(in crate::ingest) fn unpack_opening(packed: &[u8]) -> Result<NewRun, StoreError> {
+pub(crate) fn unpack_opening(packed: &[u8]) -> Result<NewRun, StoreError> {
     unpack("opening", packed)
 }
 
 /// Packs how far a run is.
-pub(super) fn pack_progress(progress: &Progress) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn pack_progress(progress: &Progress) -> Result<Vec<u8>, StoreError> {
     pack("progress", progress)
 }
 
 /// The inverse of [`pack_progress`].
-pub(in crate::ingest) fn unpack_progress(packed: &[u8]) -> Result<Progress, StoreError> {
+pub(crate) fn unpack_progress(packed: &[u8]) -> Result<Progress, StoreError> {
     unpack("progress", packed)
 }
 
