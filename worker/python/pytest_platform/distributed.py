@@ -24,6 +24,29 @@ class DistributedReporter(Reporter):
         super().__init__(pipe, config, distributed)
         # Tests of which only the id is known.
         self._unplaced: Set[str] = set()
+        # The worker of xdist that says at this moment that a test starts.
+        self._starting: Any = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        super().pytest_sessionstart(session)
+        try:
+            self._ask_who_starts(self._config.pluginmanager.get_plugin("dsession"))
+        except Exception:
+            pass  # Another version of xdist: who runs a test is known at its first report.
+
+    def _ask_who_starts(self, controller: Any) -> None:
+        """The hook does not say which worker starts a test, and one that hangs reports nothing."""
+        told = controller.worker_logstart
+
+        def worker_logstart(node: Any, nodeid: str, location: Location) -> None:
+            self._starting = node
+            try:
+                told(node=node, nodeid=nodeid, location=location)
+            finally:
+                self._starting = None
+
+        controller.worker_logstart = worker_logstart
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
@@ -59,6 +82,9 @@ class DistributedReporter(Reporter):
             file, line, _ = location
             if line is not None:
                 self._place(nodeid, [file, line + 1, []])
+        number = self._numbers.get(nodeid)
+        if number is not None and self._starting is not None:
+            self._held += self._on_node(number, self._starting)
         super().pytest_runtest_logstart(nodeid, location)
 
     @pytest.hookimpl(tryfirst=True)

@@ -73,22 +73,26 @@ def _greet(pipe: Pipe) -> None:
         "pid": os.getpid(),
     }
     pipe.send("hello", event)
-    atexit.register(_say_exit, traceback.format_exception)
+    atexit.register(_say_exit)
 
 
-def _say_exit(format_exception: Callable[..., List[str]]) -> None:
+def _say_exit() -> None:
     """Tells an orderly end of the interpreter from a sudden one, and why it was no normal one."""
     pipe = _state.pipe
     if pipe is None:
         return
     error = getattr(sys, "last_value", None)
-    text = ""
-    if error is not None:
-        try:
-            text = "".join(format_exception(type(error), error, error.__traceback__))
-        except Exception:
-            text = type(error).__name__
+    text = "" if error is None else _traceback(error)
     pipe.send("exit", cut(text, PROBLEM_TEXT_BYTES_MAX))
+
+
+def _traceback(
+    error: BaseException, format_exception: Callable[..., List[str]] = traceback.format_exception
+) -> str:
+    try:
+        return "".join(format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        return type(error).__name__
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -101,7 +105,8 @@ def pytest_load_initial_conftests(early_config: Any) -> None:
         from . import sidecar
 
         if sidecar.wanted(early_config.known_args_namespace):
-            started = sidecar.start(environment, _state.terminal)
+            words = ["pytest", *map(str, early_config.invocation_params.args)]
+            started = sidecar.start(environment, _state.terminal, words)
             if started is not None:
                 pipe, _state.sidecar = started
                 _greet(pipe)
@@ -150,13 +155,20 @@ def _help_controller(config: Any) -> None:
         pass  # The markers stay unknown.
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: Any) -> None:
-    """Lets the worker beside pytest finish."""
-    if _state.sidecar is not None and config is _state.config and _state.pipe is not None:
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_unconfigure(config: Any) -> Any:
+    """Lets the worker beside pytest finish, once all other hooks have ended or raised."""
+    outcome = yield
+    pipe = _state.pipe
+    if _state.sidecar is not None and config is _state.config and pipe is not None:
         from . import sidecar
 
-        _state.pipe.close()
+        # Raised by another plugin's hook, now or before: it is on its way out of pytest, and what
+        # pytest and Python will make of it is not seen from here.
+        error = outcome.excinfo[1] if outcome.excinfo else sys.exc_info()[1]
+        if error is not None:
+            pipe.send("exit", cut(_traceback(error), PROBLEM_TEXT_BYTES_MAX))
+        pipe.close()
         sidecar.wait(_state.sidecar)
 
 

@@ -40,6 +40,8 @@ class Reporter:
         self._held = b""
         # Seconds of passed setups whose call is not reported yet.
         self._setups: Dict[str, float] = {}
+        # The test that each worker of xdist was last said to run.
+        self._told_on: Dict[str, int] = {}
         # Tests with subtests, whose own outcome only `pytest_report_teststatus` knows.
         self._with_subtests: Set[str] = set()
         self._warnings: Set[Tuple[str, str]] = set()
@@ -141,9 +143,14 @@ class Reporter:
 
     def _on(self, number: int, report: Any) -> bytes:
         node = getattr(report, "node", None)
-        if node is None:
+        return b"" if node is None else self._on_node(number, node)
+
+    def _on_node(self, number: int, node: Any) -> bytes:
+        name = node.gateway.id
+        if self._told_on.get(name) == number:
             return b""
-        return self._pipe.line("on", [number, node.gateway.id])
+        self._told_on[name] = number
+        return self._pipe.line("on", [number, name])
 
     # --- names of tests ---
 

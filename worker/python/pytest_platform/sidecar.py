@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .pipe import Pipe
 
 # How long pytest waits at its end for the worker; the worker's own limit on uploading is lower.
 WAIT_S_MAX = 30.0
+# Of a longer command line only the program is told: a system takes so many words and no more.
+COMMAND_LENGTH_MAX = 16 * 1024
 # Options with which nobody waits for a result: no worker is started for them.
 NO_TESTS_OPTIONS = (
     "help",
@@ -27,8 +29,15 @@ def wanted(options: Any) -> bool:
     return not any(getattr(options, name, False) for name in NO_TESTS_OPTIONS)
 
 
-def start(environment: Dict[str, str], terminal: int) -> Optional[Tuple[Pipe, Any]]:
-    """Starts the installed worker at the other end of a new pipe, its messages on `terminal`."""
+def start(
+    environment: Dict[str, str], terminal: int, words: List[str]
+) -> Optional[Tuple[Pipe, Any]]:
+    """Starts the installed worker at the other end of a new pipe, its messages on `terminal`.
+
+    `words` are pytest's command line, which is stored with the run.
+    """
+    if sum(map(len, words)) > COMMAND_LENGTH_MAX:
+        words = [*words[:1], "..."]
     name = "pytest-platform-worker"
     binary = os.path.join(os.path.dirname(sys.executable), name)
     if not os.access(binary, os.X_OK):
@@ -38,7 +47,7 @@ def start(environment: Dict[str, str], terminal: int) -> Optional[Tuple[Pipe, An
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
-            [binary, "sidecar", "--fd", str(reading)],
+            [binary, "sidecar", "--fd", str(reading), "--", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=terminal,
