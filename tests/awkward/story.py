@@ -37,6 +37,10 @@ def check(case: Case, way: Way, expected: truth.Truth, ended: Ended, master: Mas
             measured += f" ({remark})"
     else:
         assert found, f"{case.id} agrees again: take it out of DEVIATIONS"
-        run = stored.run
-        measured = f"differs: {run['status']}, exit {run['exit_code']}, see below"
+        measured = f"differs in {', '.join(dict.fromkeys(map(_subject, found)))}; see below"
     document.check_or_update(case, way, measured)
+
+
+def _subject(difference: str) -> str:
+    """What a difference is about, without the figures."""
+    return difference.partition(":")[0]

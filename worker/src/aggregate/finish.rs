@@ -14,6 +14,7 @@ use super::ending::Ending;
 use super::run::Run;
 use super::summary::Summary;
 use super::text::storable;
+use super::times;
 use super::verdict::Facts;
 
 /// The tests of a session, sorted by what became of them.
@@ -37,12 +38,14 @@ impl Run {
         let exit_code = match &ending.signal {
             _ if ending.timed_out => None,
             Some(_) => None,
+            None if self.is_raising(&ending) => None,
             None => ending.exit_code.or(session_status),
         };
         let interrupted_by_limit = self.is_interrupted_by_limit(&ending);
         self.end_what_only_lacks_a_teardown();
         let death = self.death(&ending, exit_code);
-        let sorted = sort(std::mem::take(&mut self.tests), &death);
+        let mut sorted = sort(std::mem::take(&mut self.tests), &death);
+        times::forget_impossible(&mut sorted.cases, ending.duration_s);
         let counts = Summary::of_cases(&sorted.cases);
         let all_reported = sorted.running_count == 0 && sorted.not_run_count == 0;
         let lost = ending.lost && (self.goodbye.is_none() || !finished);
@@ -75,6 +78,12 @@ impl Run {
         let status = self.compare_with_terminal(counts, verdict.status);
         let complete = finished && all_reported && !lost;
         self.into_run(ending, sorted, status, exit_code, complete)
+    }
+
+    /// A worker beside pytest hears of an exception that leaves pytest, not what becomes of it.
+    fn is_raising(&self, ending: &Ending) -> bool {
+        let raised = self.exit.as_ref().is_some_and(|text| !text.is_empty());
+        raised && ending.exit_code.is_none() && !ending.lost
     }
 
     /// Whether a test failed. One that a person's Ctrl-C or `pytest.exit` cut short did not.

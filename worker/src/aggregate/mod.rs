@@ -14,6 +14,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
+mod times;
 mod verdict;
 
 pub use ending::Ending;

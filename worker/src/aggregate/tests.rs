@@ -297,6 +297,53 @@ fn a_place_told_after_the_name_completes_it_and_takes_nothing_back() {
     assert_eq!(case.markers, ["slow"]);
 }
 
+#[test]
+fn a_phase_that_took_longer_than_the_run_has_no_duration() {
+    let ten_years_s = 315_000_000.0;
+    let mut events = opening(2);
+    events.extend(pass(0));
+    events.extend([
+        Event::Start(1, 1_795_230_000.5),
+        Event::Passed(1, 0.25, ten_years_s),
+        Event::End(1, 0.25),
+    ]);
+    events.extend(closing(0));
+    let ending = Ending {
+        duration_s: 2.0,
+        ..exited(0)
+    };
+    let run = told(events, ending);
+    let cases = run.cases.unwrap();
+    assert_eq!((cases[0].call, cases[0].duration), (Some(0.5), Some(1.0)));
+    assert_eq!((cases[1].call, cases[1].duration), (None, Some(0.5)));
+    assert_eq!(run.status, Some(RunStatus::Passed));
+}
+
+#[test]
+fn beside_pytest_an_exception_on_its_way_out_leaves_the_exit_code_unknown() {
+    let mut events = opening(1);
+    events.extend(pass(0));
+    events.extend(closing(0));
+    events.push(Event::Exit("RuntimeError: boom".to_owned()));
+    let run = told(events, Ending::default());
+    assert_eq!((run.status, run.exit_code), (Some(RunStatus::Passed), None));
+    let problem = &run.problems[0];
+    assert_eq!(problem.kind, ProblemKind::InternalError);
+    assert_eq!(problem.text, "RuntimeError: boom");
+}
+
+#[test]
+fn beside_pytest_a_hook_that_raises_before_the_session_is_no_crash() {
+    let events = [
+        Event::Hello(Hello::default()),
+        Event::Session(Session::default()),
+        Event::Exit("RuntimeError: boom".to_owned()),
+    ];
+    let run = told(events, Ending::default());
+    assert_eq!(run.status, Some(RunStatus::InternalError));
+    assert_eq!(run.complete, Some(false));
+}
+
 pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let number = prop_oneof![0u32..6, Just(u32::MAX), Just(9_999)];
     let time = prop_oneof![
