@@ -34,6 +34,12 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+@pytest.fixture(autouse=True)
+def _journals_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker takes along what earlier ones left: no story may meet another's runs, or yours."""
+    monkeypatch.setenv("WORKER_STATE_DIR", str(tmp_path / "state"))
+
+
 @pytest.fixture(scope="session")
 def binaries() -> Programs:
     """Paths of the three programs."""

@@ -145,6 +145,7 @@ impl Bench<'_> {
             .current_dir(&suite.folder)
             .env("MASTER_URL", &self.master.url)
             .env("PROJECT", suite.name)
+            .env("WORKER_STATE_DIR", suite.folder.with_extension("worker"))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let cpu_before = process_cost::children_cpu_s()?;

@@ -83,6 +83,7 @@ fn run(stage: &Stage, project: &str, title: &str, sources: &Path, number: u32) -
         .current_dir(sources)
         .env("MASTER_URL", &stage.master_url)
         .env("WORKER_ID", "demo")
+        .env("WORKER_STATE_DIR", stage.folder.join("worker"))
         .env("PROJECT", project)
         .env("BRANCH", "main")
         .env("SHOP_RUN", number.to_string())

@@ -46,6 +46,7 @@ pub(super) fn run(postgres_url: &str) -> Result<Tally> {
         .current_dir(places::root())
         .env("MASTER_URL", &master.url)
         .env("PROJECT", PROJECT)
+        .env("WORKER_STATE_DIR", folder.join("state"))
         .env("TEST_POSTGRES_URL", postgres_url)
         .env("TEST_PROGRAMS", places::programs(Profile::Dev))
         .env("PYTHONDONTWRITEBYTECODE", "1");
