@@ -13,6 +13,9 @@ fn the_help_is_worth_reading() {
     insta::assert_snapshot!("help", help(&["--help"]));
     insta::assert_snapshot!("help_run", help(&["run", "--help"]));
     insta::assert_snapshot!("help_send", help(&["send", "--help"]));
+    insta::assert_snapshot!("help_flush", help(&["flush", "--help"]));
+    insta::assert_snapshot!("help_journal", help(&["journal", "--help"]));
+    insta::assert_snapshot!("help_journal_drop", help(&["journal", "drop", "--help"]));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod journal;
 mod master;
 mod output;
 mod python;

@@ -6,13 +6,18 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+use shared::case::NewCase;
 use shared::run::NewRun;
+use shared::stream::{Finish, NewBatch};
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     /// 201, as a master answers.
     Saved,
+    /// 200, as a master answers to what it has.
+    SavedBefore,
     /// This status with this body and header lines.
     Status(u16, &'static str, &'static str),
     /// Nothing, ever.
@@ -39,9 +44,51 @@ impl Request {
     }
 
     pub(crate) fn run(&self) -> NewRun {
-        let json = zstd::decode_all(&*self.body).expect("a body in zstd");
-        serde_json::from_slice(&json).expect("a run")
+        self.content()
     }
+
+    fn content<T: DeserializeOwned>(&self) -> T {
+        let json = zstd::decode_all(&*self.body).expect("a body in zstd");
+        serde_json::from_slice(&json).expect("what the path promises")
+    }
+
+    /// Such as `/results`.
+    fn path(&self) -> &str {
+        self.line.split(' ').nth(1).expect("a path")
+    }
+
+    /// What a master says to it that takes everything.
+    fn answer(&self) -> String {
+        let parts: Vec<&str> = self
+            .path()
+            .trim_start_matches("/results")
+            .split('/')
+            .collect();
+        let streaming = |run_id: &str, batches: u64| {
+            format!(r#"{{"run_id":"{run_id}","status":"running","batches":{batches}}}"#)
+        };
+        let saved = |run_id: &str| format!(r#"{{"run_id":"{run_id}","status":"saved"}}"#);
+        match parts[..] {
+            ["", run_id] => streaming(run_id, 0),
+            ["", run_id, "cases"] => streaming(run_id, self.content::<NewBatch>().number),
+            ["", run_id, _] => saved(run_id),
+            _ => saved(&self.run().run_id),
+        }
+    }
+}
+
+/// A run that was sent in parts, as its master puts it together.
+fn joined(requests: &[Request], end: &Request) -> NewRun {
+    let mut run = end.content::<Finish>().run;
+    let mut cases: Vec<NewCase> = Vec::new();
+    let path = end.path().replace("/finish", "/cases");
+    let batches = requests.iter().filter(|request| request.path() == path);
+    for case in batches.flat_map(|batch| batch.content::<NewBatch>().cases) {
+        cases.retain(|known| known.nodeid != case.nodeid);
+        cases.push(case);
+    }
+    run.cases = Some(cases);
+    run
 }
 
 /// A server on a free port, until the test process ends.
@@ -75,17 +122,28 @@ impl Master {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The one run that arrived.
+    /// The one run that arrived, whole or in parts.
     pub(crate) fn run(&self) -> NewRun {
+        let mut runs = self.runs();
+        assert_eq!(runs.len(), 1, "one run was expected");
+        runs.remove(0)
+    }
+
+    /// The runs that arrived, whole or in parts.
+    pub(crate) fn runs(&self) -> Vec<NewRun> {
         let requests = self.requests();
-        assert_eq!(requests.len(), 1, "one request was expected");
-        requests[0].run()
+        let arrived = requests.iter().filter_map(|request| match request.path() {
+            "/results" => Some(request.run()),
+            path if path.ends_with("/finish") => Some(joined(&requests, request)),
+            _ => None,
+        });
+        arrived.collect()
     }
 
     /// The same, waited for.
     pub(crate) fn run_soon(&self) -> NewRun {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.requests().is_empty() && Instant::now() < deadline {
+        while self.runs().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.run()
@@ -101,6 +159,7 @@ pub(crate) fn refusing_url() -> String {
 fn serve(stream: &TcpStream, kept: &Mutex<Vec<Request>>, answers: &Mutex<VecDeque<Answer>>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
+        let said = request.answer();
         kept.lock().unwrap().push(request);
         let answer = {
             let mut answers = answers.lock().unwrap();
@@ -111,7 +170,8 @@ fn serve(stream: &TcpStream, kept: &Mutex<Vec<Request>>, answers: &Mutex<VecDequ
             next
         };
         match answer {
-            Answer::Saved => reply(stream, 201, "", r#"{"run_id":"r","status":"saved"}"#),
+            Answer::Saved => reply(stream, 201, "", &said),
+            Answer::SavedBefore => reply(stream, 200, "", &said),
             Answer::Status(status, headers, body) => reply(stream, status, headers, body),
             Answer::Hang => std::thread::sleep(Duration::from_mins(1)),
             Answer::Reset => return,

@@ -45,6 +45,11 @@ impl Stage {
         self.home.path()
     }
 
+    /// Where it keeps its journals.
+    pub(crate) fn state(&self) -> std::path::PathBuf {
+        self.home().join("state/pytest-platform")
+    }
+
     /// A command in the folder, in an environment that says nothing of masters and CI systems.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
