@@ -17,7 +17,7 @@ use crate::uploader::{Delivered, UploadError, Uploader};
 use crate::{client, late, report, saved, shed};
 
 /// Longest wait for the disk when the journal is all there is of the run.
-const SYNC_MAX_KEPT: Duration = Duration::from_secs(2);
+const SYNC_MAX_KEPT: Duration = Duration::from_millis(700);
 
 /// The same when the master has it.
 const SYNC_MAX_UPLOADED: Duration = Duration::from_millis(100);
