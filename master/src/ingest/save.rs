@@ -108,7 +108,8 @@ impl Ingest {
         match first {
             Step::Planned(plan) => Ok(plan),
             Step::MissesIds(mut prepared) => {
-                self.inner.interner.intern(&mut prepared).await?;
+                let interned = self.inner.interner.intern(&mut prepared).await;
+                interned.inspect_err(|error| self.inner.store.writes().failed(error))?;
                 self.build(move |inner| inner.plan(prepared)).await
             }
         }

@@ -147,7 +147,8 @@ async fn write(
     let mut tries = 1;
     loop {
         let written = write::batch(store, works, tallies).await;
-        if written.is_err() {
+        if let Err(error) = &written {
+            store.writes().failed(error);
             tallies.clear();
         }
         match written {

@@ -87,6 +87,7 @@ pub(crate) async fn commit(
         }
     }
     transaction.commit().await?;
+    store.writes().succeeded();
     if matches!(store.pools(), Pools::Sqlite { .. }) {
         for change in changes {
             store.changes().tell(Heard::Change(*change));

@@ -69,6 +69,9 @@ pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
+        // When a disk fails or is full, SQLite ends a transaction by itself. Its end cannot be asked
+        // for once more then, and sqlx would believe for ever that it goes on.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .acquire_timeout(3 * WAIT)
         .connect_with(options.clone())
         .await?;
@@ -140,5 +143,32 @@ async fn try_postgres(options: &PgConnectOptions) -> Result<(), StoreError> {
             let _ = connection.close().await;
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor;
+
+    use super::*;
+    use crate::store::Store;
+    use crate::store::engine::Transacting;
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_does_not_stay_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let url = format!("sqlite://{}", file.display());
+        let store = Store::open(&url).await.unwrap();
+        for _ in 0..3 {
+            let mut transaction = store.pools().begin().await.unwrap();
+            if let Transacting::Sqlite(transaction) = &mut transaction {
+                transaction.execute("rollback").await.unwrap();
+            }
+            drop(transaction);
+        }
+        let transaction = store.pools().begin().await.unwrap();
+        transaction.commit().await.unwrap();
+        store.close().await;
     }
 }

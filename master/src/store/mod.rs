@@ -25,6 +25,7 @@ pub(crate) mod stream_batches;
 pub(crate) mod streams;
 pub(crate) mod texts;
 pub(crate) mod workers;
+pub(crate) mod writes;
 
 pub use error::StoreError;
 pub use open::Store;

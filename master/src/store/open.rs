@@ -7,6 +7,7 @@ use super::changes::Changes;
 use super::dialect;
 use super::engine::{Pools, on_read};
 use super::layouts::LayoutCache;
+use super::writes::Writes;
 
 /// The database, ready to be used. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -14,6 +15,7 @@ pub struct Store {
     pools: Pools,
     layouts: Arc<LayoutCache>,
     changes: Arc<Changes>,
+    writes: Arc<Writes>,
 }
 
 impl Store {
@@ -32,6 +34,7 @@ impl Store {
             pools,
             layouts: Arc::default(),
             changes: Arc::default(),
+            writes: Arc::default(),
         })
     }
 
@@ -66,6 +69,10 @@ impl Store {
 
     pub(crate) fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.writes
     }
 
     pub(crate) fn layouts(&self) -> &LayoutCache {

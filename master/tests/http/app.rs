@@ -198,7 +198,7 @@ pub(crate) fn sqlite_url(folder: &Path) -> String {
 }
 
 /// A client that neither asks for packed answers nor unpacks them, so that tests see the wire.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_gzip()
