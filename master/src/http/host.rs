@@ -80,6 +80,7 @@ mod tests {
             database_url: String::new(),
             cors: CorsOrigins::None,
             allowed_hosts: vec!["ci.example.org".into()],
+            worker_silence_max: std::time::Duration::from_mins(2),
             timeouts: crate::config::Timeouts::default(),
         })
     }

@@ -135,7 +135,7 @@ impl Sightings {
 mod tests {
     use super::*;
 
-    const MAX: Duration = Duration::from_secs(120);
+    const MAX: Duration = Duration::from_mins(2);
 
     fn run(run_id: &str, pulse: i64) -> LiveRun {
         LiveRun {

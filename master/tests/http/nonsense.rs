@@ -89,6 +89,13 @@ async fn every_parameter_of_the_document_takes_nonsense_calmly() {
             let name = parameter["name"].as_str().unwrap();
             let path = path.replace("{run_id}", "golden-1");
             for value in values {
+                if path == "/events" {
+                    // Its answer has no end.
+                    let url = format!("{}{path}?{name}={value}", app.url);
+                    let status = app.client.get(url).send().await.unwrap().status();
+                    assert!(status.as_u16() < 500, "{path}?{name}={value}: {status}");
+                    continue;
+                }
                 let answer = app.get(&format!("{path}?{name}={value}")).await;
                 assert!(
                     answer.status.as_u16() < 500,

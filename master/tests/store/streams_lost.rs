@@ -23,7 +23,7 @@ on_both_engines!(
     two_masters_close_a_run_once,
 );
 
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 
 async fn the_live_run(opened: &Opened) -> LiveRun {
     let mut live = opened.ingest.live().await.unwrap();
