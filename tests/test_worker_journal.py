@@ -217,6 +217,10 @@ def test_a_full_disk_and_no_master_are_said_together(place: Place) -> None:
     # What was written before the disk was full can be used.
     held = place.shown()
     assert 0 < len(held["cases"]) < 40
+    assert (held["status"], held["exit_code"]) == ("lost", 1)
+    told = " ".join(problem["text"] for problem in held["problems"])
+    assert "File too large" in told and "could not follow the run any further" in told
+    assert "killed" not in told
 
 
 def test_a_place_that_cannot_be_written_is_said_and_the_run_arrives(

@@ -21,7 +21,7 @@ const LATE: &str =
 /// Why a run out of a journal did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum LateError {
-    /// The worker was killed before it knew whose run it was; there is nothing to keep either.
+    /// Its worker was killed before it had written whose run it is: there is nothing to keep.
     #[error("there is nothing in it")]
     Empty,
     /// It will not be taken: the master says so, or the run cannot even be sent. It is kept, with
@@ -56,10 +56,8 @@ fn recover_and_send(
     claimed: &Claimed,
     timeout: Duration,
 ) -> Result<String, LateError> {
-    if claimed.kept.bytes == 0 {
-        return Err(LateError::Empty);
-    }
     let contents = Contents::of_claimed(claimed).map_err(|error| match error {
+        Unreadable::Empty => LateError::Empty,
         Unreadable::NoHead(_) => LateError::Refused(error.to_string()),
         Unreadable::System(_) => LateError::Unreadable(error),
     })?;

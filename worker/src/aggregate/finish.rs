@@ -139,7 +139,12 @@ impl Run {
     fn death(&self, ending: &Ending, exit_code: Option<i32>) -> Death {
         let limited = ending.timed_out && self.finish.is_none();
         let (outcome, cause) = if ending.lost && self.goodbye.is_none() {
-            let words = "the worker was killed, or its machine stopped,";
+            let is_end_known = ending.exit_code.is_some() || ending.signal.is_some();
+            let words = if is_end_known {
+                "the journal could not follow the run any further"
+            } else {
+                "the worker was killed, or its machine stopped,"
+            };
             (Outcome::Crashed, words.to_owned())
         } else if limited || self.is_interrupted_by_limit(ending) {
             (Outcome::Timeout, limit_words(ending))

@@ -139,6 +139,13 @@ impl End {
         }
     }
 
+    /// The same for a disk that is full, of a journal that is not whole.
+    pub(super) fn in_short(mut self) -> Self {
+        self.ending.log_tail = String::new();
+        self.whole = false;
+        self
+    }
+
     /// The ending exactly as it was.
     pub(super) fn into_ending(self) -> Ending {
         Ending {

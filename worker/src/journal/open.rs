@@ -38,8 +38,6 @@ struct Inner {
 #[derive(Debug)]
 struct Open {
     folder: PathBuf,
-    /// Bytes of lines that it may take.
-    lines_bytes_max: u64,
     /// It was given the whole run.
     has_run: AtomicBool,
     written: Arc<Written>,
@@ -99,8 +97,12 @@ impl Journal {
         let Some(open) = &self.0.open else { return };
         let mut writer = open.writer();
         let end = End::of(ending, command, writer.is_whole());
-        if let Ok(json) = serde_json::to_vec(&end) {
-            writer.record(Kind::End, &[&json]);
+        let json = |end: &End| serde_json::to_vec(end).unwrap_or_default();
+        let is_there = writer.record(Kind::End, &[&json(&end)]) || writer.write().is_ok();
+        // Where there is no room for all that waits, there may be some for the end, in place of what
+        // was written last and only in part.
+        if !is_there && writer.give_up_what_waits() {
+            writer.record(Kind::End, &[&json(&end.in_short())]);
         }
         drop(writer);
         if let Some(syncer) = &*locked(&open.syncer) {
@@ -142,10 +144,9 @@ impl Journal {
         };
         let folder = open.folder.display();
         if let Some(reason) = open.writer().trouble() {
-            let limit = size(open.lines_bytes_max);
             return Some(format!(
-                "the journal in {folder} is not whole: {reason} (it may take {limit}); make room \
-                 there, or set WORKER_STATE_DIR to a folder with more"
+                "the journal in {folder} is not whole: {reason}; make room there, or set \
+                 WORKER_STATE_DIR to a folder with more"
             ));
         }
         if let Some(reason) = &*locked(&open.written.unsynced) {
@@ -204,7 +205,7 @@ fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::
     places::prepare(place)?;
     let reserve = LINES_BYTES_MAX.min(bytes_max / 4);
     let room = shelf::make_room(place, bytes_max, reserve);
-    if room < ROOM_BYTES_MIN.min(bytes_max) {
+    if room == 0 || room < ROOM_BYTES_MIN.min(bytes_max) {
         return Err(io::Error::other(format!(
             "runs that are not uploaded take all of the {} that WORKER_STATE_BYTES_MAX allows; \
              upload them with `pytest-platform-worker flush`",
@@ -223,7 +224,6 @@ fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::
     let syncer = Syncer::start(Arc::clone(&written), Arc::clone(disk), folders);
     Ok(Open {
         folder,
-        lines_bytes_max,
         has_run: AtomicBool::new(false),
         written,
         syncer: Mutex::new(Some(syncer)),

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use shared::run::NewRun;
 
 use super::entries::{End, Head, Origin};
-use super::record::{Kind, Next, Records};
+use super::record::{self, Kind, Next, Records};
 use super::shelf::{self, Claimed};
 use crate::events::{Heard, Replay};
 
@@ -40,6 +40,9 @@ pub enum Unreadable {
     /// The system says no.
     #[error("it cannot be read: {0}")]
     System(#[from] io::Error),
+    /// Its worker was killed before it had written whose run it is.
+    #[error("there is nothing in it")]
+    Empty,
     /// Not even its beginning is sound.
     #[error("nothing in it can be used: {0}")]
     NoHead(&'static str),
@@ -74,7 +77,7 @@ pub(super) fn read(
         Next::Record(Some(Kind::Head), payload) => serde_json::from_slice(&payload)
             .map_err(|_| Unreadable::NoHead("its beginning cannot be understood"))?,
         Next::Record(..) => return Err(Unreadable::NoHead("its beginning is missing")),
-        Next::End => return Err(Unreadable::NoHead("it is empty")),
+        Next::End | Next::Damage(record::CUT) => return Err(Unreadable::Empty),
         Next::Damage(reason) => return Err(Unreadable::NoHead(reason)),
     };
     let mut replay = Replay::default();

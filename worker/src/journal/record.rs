@@ -16,6 +16,9 @@ pub(super) const MARK: [u8; 8] = *b"\x89PTPJ\r\n\x01";
 /// that it ended in.
 pub(super) const PAYLOAD_BYTES_MAX: usize = BODY_BYTES_MAX + 1024 * 1024;
 
+/// Why a reader stops that comes to the end in the middle of something.
+pub(super) const CUT: &str = "its last record is cut";
+
 const HEADER_BYTES: usize = 9;
 
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
@@ -111,8 +114,12 @@ impl<R: Read> Records<R> {
     fn read(&mut self) -> io::Result<Next> {
         if self.sound_bytes == 0 {
             let mut mark = [0; MARK.len()];
-            if fill(&mut self.from, &mut mark)? < mark.len() || mark[..7] != MARK[..7] {
+            let length = fill(&mut self.from, &mut mark)?;
+            if mark[..length.min(7)] != MARK[..length.min(7)] {
                 return Ok(Next::Damage("it is no journal"));
+            }
+            if length < mark.len() {
+                return Ok(Next::Damage(CUT));
             }
             if mark != MARK {
                 return Ok(Next::Damage("it is of another version of this program"));
@@ -123,7 +130,7 @@ impl<R: Read> Records<R> {
         match fill(&mut self.from, &mut header)? {
             0 => return Ok(Next::End),
             HEADER_BYTES => {}
-            _ => return Ok(Next::Damage("its last record is cut")),
+            _ => return Ok(Next::Damage(CUT)),
         }
         let number = |at: usize| {
             let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
@@ -139,7 +146,7 @@ impl<R: Read> Records<R> {
             .take(u64::from(length))
             .read_to_end(&mut payload)?;
         if payload.len() < length as usize {
-            return Ok(Next::Damage("its last record is cut"));
+            return Ok(Next::Damage(CUT));
         }
         let mut digest = digest(self.place, length, kind);
         digest.update(&payload);

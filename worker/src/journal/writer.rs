@@ -93,6 +93,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Forgets what the disk did not take, and takes no more lines. Answers whether there is a
+    /// journal to which something can still be added.
+    pub(super) fn give_up_what_waits(&mut self) -> bool {
+        if let Some(reason) = self.refused.clone() {
+            self.stop(reason);
+        }
+        self.written_records > 0
+    }
+
     /// Takes no more lines, and forgets those that wait: a gap must not be papered over.
     fn stop(&mut self, reason: String) {
         self.stopped.get_or_insert(reason);
