@@ -4,6 +4,7 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::StoreError;
 use super::dialect;
+use super::many::Placeholders;
 
 /// Connections for writing and connections for reading.
 #[derive(Debug, Clone)]
@@ -36,15 +37,43 @@ impl Pools {
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Transacting, StoreError> {
         Ok(match self {
-            Self::Sqlite { write, .. } => {
-                Transacting::Sqlite(write.begin_with(dialect::SQLITE_BEGIN).await?)
-            }
+            Self::Sqlite { write, .. } => Transacting::Sqlite(begin_sqlite(write).await?),
             Self::Postgres { write, .. } => Transacting::Postgres(write.begin().await?),
         })
     }
 }
 
+/// A full or failing disk makes SQLite end the transaction by itself. The driver does not notice, and
+/// from then on believes that a transaction is open on this connection: it would never begin another.
+async fn begin_sqlite(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    match pool.begin_with(dialect::SQLITE_BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            pool.begin_with(dialect::SQLITE_BEGIN).await
+        }
+        begun => begun,
+    }
+}
+
+impl Pools {
+    /// How statements about many values name them.
+    pub(crate) const fn placeholders(&self) -> Placeholders {
+        match self {
+            Self::Sqlite { .. } => dialect::SQLITE_PLACEHOLDERS,
+            Self::Postgres { .. } => dialect::POSTGRES_PLACEHOLDERS,
+        }
+    }
+}
+
 impl Transacting {
+    /// How statements about many values name them.
+    pub(crate) const fn placeholders(&self) -> Placeholders {
+        match self {
+            Self::Sqlite(_) => dialect::SQLITE_PLACEHOLDERS,
+            Self::Postgres(_) => dialect::POSTGRES_PLACEHOLDERS,
+        }
+    }
+
     /// Makes everything durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
@@ -87,7 +116,8 @@ macro_rules! insert_rows {
     ($transaction:expr, $rows:expr, $head:expr, $width:expr, $tail:expr,
      |$query:ident, $row:ident| $bind:expr) => {{
         for chunk in $crate::store::many::chunks($rows, $width) {
-            let text = $crate::store::many::values($head, chunk.len(), $width, $tail);
+            let style = $transaction.placeholders();
+            let text = $crate::store::many::values($head, chunk.len(), $width, $tail, style);
             on_connection!($transaction, connection => {
                 let mut $query = sqlx::query(sqlx::AssertSqlSafe(text));
                 for $row in chunk {
@@ -106,7 +136,8 @@ macro_rules! read_by_keys {
         let mut rows: Vec<$row> = Vec::new();
         let fixed: &[&str] = &[$(stringify!($fixed)),*];
         for chunk in $crate::store::many::chunks($keys, 1) {
-            let text = $crate::store::many::list($head, fixed.len() + 1, chunk.len());
+            let style = $store.pools().placeholders();
+            let text = $crate::store::many::list($head, fixed.len() + 1, chunk.len(), style);
             rows.extend(on_read!($store, pool => {
                 let mut query = sqlx::query_as::<_, $row>(sqlx::AssertSqlSafe(text));
                 $(query = query.bind($fixed);)*
