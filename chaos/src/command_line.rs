@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use xtask::process::{self, Folder};
 use xtask::{console, descendants};
@@ -15,6 +16,9 @@ use crate::stage::{Engine, Programs, Setting, make_folder};
 
 /// Shortest time for a fault that is asked for, so that each can make its first rounds.
 const FAULT_TIME_MIN: Duration = Duration::from_secs(1);
+
+/// How many faults the short form tries at the same time: most of its time is waiting.
+const LANES_SHORT: usize = 3;
 
 /// Kill, starve and mislead everything on purpose, and count what was lost.
 #[derive(Debug, Parser)]
@@ -82,31 +86,47 @@ fn all(command_line: &CommandLine) -> Result<ExitCode> {
     let folder = Folder::make("pytest-platform-chaos")?;
     let programs = Programs::keep(&command_line.python, folder.path())?;
     console::line(format_args!("seed {seed}"));
-    let mut rows = Vec::new();
-    for (index, &(fault, engine)) in chosen.iter().enumerate() {
-        let weights: f64 = chosen[index..].iter().map(|(fault, _)| fault.weight).sum();
-        let total = Duration::from_secs_f64(command_line.minutes.max(0.0) * 60.0);
-        let left = total.saturating_sub(started.elapsed());
-        let share = left.mul_f64(fault.weight / weights).max(FAULT_TIME_MIN);
-        let name = format!("{}-{engine}", fault.name);
-        let setting = Setting {
-            programs: programs.clone(),
-            seed: seed ^ hash(&name),
-            engine,
-            until: Instant::now() + share,
-            short: command_line.short,
-            folder: make_folder(&folder.path().join(&name))?,
-        };
-        rows.push(one(fault, &setting));
-        process::give_way_to_signals();
-        // What a long run leaves behind would fill the disk.
-        let _ = std::fs::remove_dir_all(&setting.folder);
-    }
+    let lanes = if command_line.short { LANES_SHORT } else { 1 };
+    let waiting = Mutex::new(0..chosen.len());
+    let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
+    let lane = || -> Result<Vec<(usize, Row)>> {
+        let mut rows = Vec::new();
+        while let Some(index) = next() {
+            let (fault, engine) = chosen[index];
+            let weights: f64 = chosen[index..].iter().map(|(fault, _)| fault.weight).sum();
+            let total = Duration::from_secs_f64(command_line.minutes.max(0.0) * 60.0);
+            let left = total.saturating_sub(started.elapsed());
+            let share = left.mul_f64(fault.weight / weights).max(FAULT_TIME_MIN);
+            let name = format!("{}-{engine}", fault.name);
+            let setting = Setting {
+                programs: programs.clone(),
+                seed: seed ^ hash(&name),
+                engine,
+                until: Instant::now() + share,
+                short: command_line.short,
+                folder: make_folder(&folder.path().join(&name))?,
+            };
+            rows.push((index, one(fault, &setting)));
+            process::give_way_to_signals();
+            // What a long run leaves behind would fill the disk.
+            let _ = std::fs::remove_dir_all(&setting.folder);
+        }
+        Ok(rows)
+    };
+    let mut rows = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let mut rows = Vec::new();
+        for thread in threads {
+            rows.extend(thread.join().map_err(|_| anyhow!("a thread panicked"))??);
+        }
+        anyhow::Ok(rows)
+    })?;
+    rows.sort_by_key(|&(index, _)| index);
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     Ok(ledger::print(&rows, seed, started))
 }
 
 fn one(fault: &Fault, setting: &Setting) -> Row {
-    console::line(format_args!("── {} ({}) ──", fault.name, setting.engine));
     let started = Instant::now();
     let mut row = Row::new(fault.name, setting.engine);
     if let Err(error) = (fault.run)(setting, &mut row) {
@@ -115,7 +135,9 @@ fn one(fault: &Fault, setting: &Setting) -> Row {
     }
     row.time = started.elapsed();
     console::line(format_args!(
-        "   {} rounds, {} acknowledged, {} found, {} lost, {} doubled in {}",
+        "{} ({}): {} rounds, {} acknowledged, {} found, {} lost, {} doubled in {}",
+        row.fault,
+        row.engine,
         row.rounds,
         row.acknowledged,
         row.found,
@@ -140,7 +162,14 @@ fn chosen(command_line: &CommandLine) -> Result<Vec<(&'static Fault, Engine)>> {
     let chosen: Vec<_> = FAULTS
         .iter()
         .filter(wanted)
-        .flat_map(|fault| fault.engines.iter().map(move |&engine| (fault, engine)))
+        .flat_map(|fault| {
+            let engines = if command_line.short {
+                fault.short
+            } else {
+                fault.engines
+            };
+            engines.iter().map(move |&engine| (fault, engine))
+        })
         .filter(|&(_, engine)| command_line.engine.has(engine))
         .collect();
     if chosen.is_empty() {

@@ -59,7 +59,10 @@ impl Row {
     pub(crate) fn wrong(&mut self, text: impl Into<String>) {
         let text = text.into();
         if self.wrongs.len() < WRONGS_SHOWN_MAX {
-            console::detail(format_args!("WRONG: {text}"));
+            console::line(format_args!(
+                "{} ({}) WRONG: {text}",
+                self.fault, self.engine
+            ));
         }
         self.wrongs.push(text);
     }

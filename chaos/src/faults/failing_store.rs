@@ -15,7 +15,7 @@ use crate::stage::shim::{Failure, Shim};
 use crate::stage::{Launch, Master, Setting, make_folder};
 
 /// Rounds of the short form.
-const ROUNDS_MIN: u64 = 16;
+const ROUNDS_MIN: u64 = 12;
 /// How often a client tries a request while the disk fails.
 const TRIES_MAX: u64 = 3;
 /// The database's file.

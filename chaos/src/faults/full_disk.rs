@@ -16,7 +16,7 @@ use crate::stage::{Launch, Master, Setting, Suite, Worker, make_folder};
 
 /// Rounds of the short form, for the store and for the journal.
 const STORE_ROUNDS_MIN: u64 = 1;
-const JOURNAL_ROUNDS_MIN: u64 = 4;
+const JOURNAL_ROUNDS_MIN: u64 = 2;
 /// Size of the disk under a database, and what is left of it at the beginning.
 const STORE_SIZE: &str = "5m";
 const STORE_BYTES_LEFT: u64 = 2_500_000;
@@ -27,8 +27,6 @@ const JOURNAL_BYTES_LEFT_MAX: u64 = 40_000;
 const REFUSED_IN_A_ROW: usize = 4;
 /// Most pairs of runs that are sent to fill the disk.
 const PAIRS_MAX: usize = 2_000;
-/// Nobody listens on this port: who connects is refused.
-const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Fills the disk with results until the master refuses them, makes room, and kills.
 pub(super) fn store(setting: &Setting, row: &mut Row) -> Result<()> {
@@ -50,7 +48,7 @@ fn store_round(setting: &Setting, row: &mut Row) -> Result<()> {
     disk.fill(STORE_BYTES_LEFT)?;
     let file = disk.folder.join("results.db");
     let mut launch = Launch::plain(setting, format!("sqlite://{}", file.display()));
-    launch.prefix = disk.prefix();
+    launch.prefix = disk.prefix(&setting.folder);
     let mut master = Master::start(launch)?;
     let book = Book::default();
     let stop = AtomicBool::new(false);
@@ -102,7 +100,7 @@ fn store_round(setting: &Setting, row: &mut Row) -> Result<()> {
 /// The database's own check, on a copy: SQLite cannot be led into another mount name space.
 fn check_outside(disk: &SmallDisk, folder: &Path, row: &mut Row) -> Result<()> {
     let copy = make_folder(&folder.join("copy"))?;
-    for entry in std::fs::read_dir(disk.from_outside())? {
+    for entry in std::fs::read_dir(disk.seen_from_outside())? {
         let entry = entry?;
         if entry.file_name() != "results.db-shm" {
             std::fs::copy(entry.path(), copy.join(entry.file_name()))?;
@@ -154,18 +152,17 @@ fn journal_round(
 ) -> Result<bool> {
     let mut random = setting.random(row.rounds);
     let run_id = format!("run-{}", row.rounds);
-    let mut well = Worker::new(setting, &master.url, &setting.folder)?;
-    well.prefix = disk.prefix();
+    let folder = setting.folder.join(&run_id);
+    let mut well = Worker::new(setting, &master.url, &folder)?;
+    well.prefix = disk.prefix(&suite.folder);
     well.state = disk.folder.join("state");
     if row.rounds.is_multiple_of(2) {
-        // There is nowhere else to go.
-        well.temporary = disk.folder.join("temporary");
-        make_folder(&disk.from_outside().join("temporary"))?;
+        well.have_no_other_place()?;
     }
     disk.fill(random.below(JOURNAL_BYTES_LEFT_MAX))?;
     let mut worker = well.clone();
     if row.rounds % 4 < 2 {
-        NOBODY.clone_into(&mut worker.master_url);
+        worker.reach_nobody();
     }
     let book = Book::default();
     let entry = Entry {

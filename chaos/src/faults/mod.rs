@@ -13,12 +13,14 @@ use crate::ledger::Row;
 use crate::stage::{Engine, Setting};
 
 /// One way of breaking things.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     /// As on the command line.
     pub(crate) name: &'static str,
     /// Databases on which it makes sense.
     pub(crate) engines: &'static [Engine],
+    /// Those of them in the short form: where the database makes no difference, one is enough.
+    pub(crate) short: &'static [Engine],
     /// Its share of the time, against those of the others.
     pub(crate) weight: f64,
     /// Breaks, looks, and writes into the row.
@@ -32,8 +34,16 @@ const fn fault(name: &'static str, engines: &'static [Engine], weight: f64, run:
     Fault {
         name,
         engines,
+        short: engines,
         weight,
         run,
+    }
+}
+
+const fn short_on_sqlite(fault: Fault) -> Fault {
+    Fault {
+        short: SQLITE,
+        ..fault
     }
 }
 
@@ -46,12 +56,12 @@ pub(crate) const FAULTS: [Fault; 11] = [
     fault("master-killed", BOTH, 20.0, server_killed::master),
     fault("backend-killed", POSTGRES, 8.0, server_killed::backend),
     fault("database-killed", POSTGRES, 12.0, server_killed::database),
-    fault("worker-killed", BOTH, 6.0, worker_killed::worker),
-    fault("both-killed", BOTH, 6.0, worker_killed::both),
+    short_on_sqlite(fault("worker-killed", BOTH, 6.0, worker_killed::worker)),
+    short_on_sqlite(fault("both-killed", BOTH, 6.0, worker_killed::both)),
     fault("pytest-killed", SQLITE, 4.0, worker_killed::pytest),
     fault("failing-store", SQLITE, 14.0, failing_store::run),
     fault("failing-journal", SQLITE, 12.0, failing_journal::run),
     fault("full-disk-store", SQLITE, 2.0, full_disk::store),
     fault("full-disk-journal", SQLITE, 2.0, full_disk::journal),
-    fault("clocks", BOTH, 6.0, clocks::run),
+    short_on_sqlite(fault("clocks", BOTH, 6.0, clocks::run)),
 ];

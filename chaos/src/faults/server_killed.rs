@@ -14,8 +14,9 @@ use crate::stage::crowd::{self, Crowd};
 use crate::stage::master::SILENCE_MAX_S;
 use crate::stage::{Database, Launch, Master, Setting};
 
-/// Rounds of the short form.
-const ROUNDS_MIN: u64 = 5;
+/// Rounds of the short form, for the master and for the database.
+const MASTER_ROUNDS_MIN: u64 = 5;
+const DATABASE_ROUNDS_MIN: u64 = 3;
 /// Rounds of the long form.
 const ROUNDS_MAX: u64 = 50;
 /// Longest time of load before a kill, in milliseconds.
@@ -23,7 +24,7 @@ const LOAD_MS_MAX: u64 = 1_500;
 /// Longest time that the killed thing stays away, in milliseconds.
 const AWAY_MS_MAX: u64 = 400;
 /// How long a master may take until it answers again.
-const RECOVERY_TIME_MAX: Duration = Duration::from_secs(60);
+const RECOVERY_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long runs of clients that gave up may take until they are lost.
 const LOST_TIME_MAX: Duration = Duration::from_secs(SILENCE_MAX_S + 30);
 
@@ -72,6 +73,9 @@ fn story(setting: &Setting, row: &mut Row, victim: Victim) -> Result<()> {
     wait_until_nobody_runs(&url)?;
     let mut audit = Audit::of(&url)?;
     let entries = book.copy();
+    let real = entries.values();
+    let real = real.filter(|entry| entry.worker_id.starts_with("worker-"));
+    row.note(format!("{} of the runs are of real workers", real.count()));
     audit.runs(&entries, Stage::AtTheEnd, row)?;
     audit.lists_and_counters(&entries, row)?;
     master.end()?;
@@ -89,7 +93,11 @@ fn rounds(
     master: &mut Master,
     book: &Book,
 ) -> Result<()> {
-    while setting.goes_on(row.rounds, ROUNDS_MIN, ROUNDS_MAX) {
+    let rounds_min = match victim {
+        Victim::Master => MASTER_ROUNDS_MIN,
+        Victim::Backend | Victim::Database => DATABASE_ROUNDS_MIN,
+    };
+    while setting.goes_on(row.rounds, rounds_min, ROUNDS_MAX) {
         let mut random = setting.random(row.rounds);
         std::thread::sleep(Duration::from_millis(100 + random.below(LOAD_MS_MAX)));
         strike(victim, row.rounds, &mut random, database, master)?;

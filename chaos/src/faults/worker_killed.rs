@@ -18,14 +18,14 @@ use crate::stage::truth::{self, Finished};
 use crate::stage::{Database, Launch, Master, Setting, Suite, Worker};
 
 /// Rounds of the short form.
-const ROUNDS_MIN: u64 = 4;
+const ROUNDS_MIN: u64 = 3;
 /// A test that finished this long before the kill has to be in the journal; one that finished later
 /// may have been on its way there.
 const ON_ITS_WAY_S: f64 = 1.0;
 /// Latest moment of a kill after the start, in milliseconds.
 const KILL_MS_MAX: u64 = 4_000;
 /// How long pytest may go on after its worker died, and how long a run may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,10 +227,9 @@ fn look(
         Victim::Pytest => f64::MAX,
         _ => killed.at_s - ON_ITS_WAY_S,
     };
-    let (must, may): (Vec<_>, Vec<_>) = killed
-        .finished
-        .iter()
-        .partition(|test| test.at_s <= must_by_s);
+    let before = killed.finished.iter();
+    let before = before.filter(|test| test.at_s <= killed.at_s || victim == Victim::Pytest);
+    let (must, may): (Vec<_>, Vec<_>) = before.partition(|test| test.at_s <= must_by_s);
     let promised = must.len() as u64;
     row.runs += 1;
     row.acknowledged += promised;

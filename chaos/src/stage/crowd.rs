@@ -100,7 +100,7 @@ impl AtWork<'_> {
 pub(crate) fn worker(setting: &Setting, url: &str, number: u64) -> Result<Worker> {
     let folder = setting.folder(&format!("machine-{}", number % STATE_FOLDERS))?;
     let mut worker = Worker::new(setting, url, &folder)?;
-    worker.worker_id = format!("worker-{number}");
+    worker.name = format!("worker-{number}");
     Ok(worker)
 }
 
@@ -128,9 +128,9 @@ fn work(
     let mut round = 0;
     while !stop.load(Ordering::Acquire) {
         round += 1;
-        let run_id = format!("{}-{round}", worker.worker_id);
+        let run_id = format!("{}-{round}", worker.name);
         let entry = Entry {
-            worker_id: worker.worker_id.clone(),
+            worker_id: worker.name.clone(),
             project: "chaos".into(),
             intended: suite.expected.clone(),
             ..Entry::default()

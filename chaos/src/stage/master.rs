@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +16,7 @@ use xtask::process::Guarded;
 use super::Setting;
 
 /// How long a master may take until it answers.
-const START_TIME_MAX: Duration = Duration::from_secs(60);
+const START_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long a master may take to end when it is asked to.
 const END_TIME_MAX: Duration = Duration::from_secs(30);
 /// Ports below those that the system gives to clients: a client that keeps trying a port of its own
@@ -168,11 +169,13 @@ impl Master {
 }
 
 fn free_port() -> Result<u16> {
+    /// So that no two threads here are given the same.
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
     // Different programs on one machine rarely begin at the same port.
     let width = PORTS.end - PORTS.start;
     let first = (std::process::id() as u16).wrapping_mul(97) % width;
     (0..width)
-        .map(|step| PORTS.start + (first + step) % width)
+        .map(|_| PORTS.start + (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % width)
         .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
         .context("no free port")
 }

@@ -58,27 +58,29 @@ impl SmallDisk {
         bail!("no small file system could be made: {}", reasons.join("; "))
     }
 
-    /// Words before a command line that let its program see the file system.
-    pub(crate) fn prefix(&self) -> Vec<OsString> {
+    /// Words before a command line that let its program see the file system, and start in this
+    /// folder: whoever enters a mount name space starts at its root.
+    pub(crate) fn prefix(&self, start_in: &Path) -> Vec<OsString> {
         let target = self.holder.id().to_string();
         let mut words = vec!["nsenter", "--target", &target, "--mount"];
         if self.own_user {
             words.extend(["--user", "--preserve-credentials"]);
         }
-        words.push("--");
-        words.into_iter().map(OsString::from).collect()
+        words.extend(["--", "sh", "-c", r#"cd "$0" && exec "$@""#]);
+        let words = words.into_iter().map(OsString::from);
+        words.chain([start_in.as_os_str().to_owned()]).collect()
     }
 
     /// The same folder for us, who are outside. Only for reading and writing whole files: SQLite
     /// would look through this path and open a file of the outer file system.
-    pub(crate) fn from_outside(&self) -> PathBuf {
+    pub(crate) fn seen_from_outside(&self) -> PathBuf {
         let inside = self.folder.strip_prefix("/").unwrap_or(&self.folder);
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
     /// Fills it to the last byte, but for so many that are left.
     pub(crate) fn fill(&self, bytes_left: u64) -> Result<()> {
-        let path = self.from_outside().join("ballast");
+        let path = self.seen_from_outside().join("ballast");
         let mut ballast = std::fs::File::create(&path)?;
         let block = vec![0_u8; 4096];
         while std::io::Write::write_all(&mut ballast, &block).is_ok() {}
@@ -89,7 +91,7 @@ impl SmallDisk {
 
     /// Makes room again.
     pub(crate) fn empty(&self) -> Result<()> {
-        std::fs::remove_file(self.from_outside().join("ballast")).context("cannot make room")
+        std::fs::remove_file(self.seen_from_outside().join("ballast")).context("cannot make room")
     }
 }
 

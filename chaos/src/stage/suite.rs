@@ -44,7 +44,7 @@ impl Suite {
     /// Writes a suite into a new folder.
     pub(crate) fn write(folder: &Path, shape: Shape, random: &mut Random) -> Result<Self> {
         let folder = make_folder(folder)?;
-        let mut text = String::from("import time\n\nimport pytest\n\n");
+        let mut text = String::from("import select\n\nimport pytest\n\n");
         text.push_str(
             "\n@pytest.fixture\ndef broken():\n    raise RuntimeError('token-setup')\n\n",
         );
@@ -105,7 +105,7 @@ fn write_test(text: &mut String, name: &str, outcome: Outcome, sleep_ms: u64) ->
     let sleep = if sleep_ms == 0 {
         "pass".to_owned()
     } else {
-        format!("time.sleep({})", sleep_ms as f64 / 1e3)
+        format!("select.select([], [], [], {})", sleep_ms as f64 / 1e3)
     };
     let (before, parameter, last) = match outcome {
         Outcome::Failed => ("", "", format!("assert False, '{token}'")),

@@ -1,6 +1,8 @@
 //! A real worker: one `run`, and what it said; and `flush`, which sends what earlier ones left.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,9 +15,12 @@ use xtask::process::{self, Guarded};
 use super::{Programs, Setting, Suite, make_folder};
 
 /// How long a run of a small suite may take, on a machine that has other things to do.
-const RUN_TIME_MAX: Duration = Duration::from_secs(180);
+const RUN_TIME_MAX: Duration = Duration::from_mins(3);
 /// How long a worker waits for its upload at the end, in seconds.
 const UPLOAD_TIMEOUT_S: &str = "4";
+
+/// Nobody listens on this port: who connects is refused.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 /// How a worker is started.
 #[derive(Debug, Clone)]
@@ -25,7 +30,7 @@ pub(crate) struct Worker {
     /// The master.
     pub(crate) master_url: String,
     /// Its name.
-    pub(crate) worker_id: String,
+    pub(crate) name: String,
     /// For `WORKER_STATE_DIR`.
     pub(crate) state: PathBuf,
     /// For `TMPDIR`, where journals go when they cannot go there.
@@ -64,7 +69,7 @@ impl Ended {
 
     /// Whether it says loudly that the run is neither at the master nor kept.
     pub(crate) fn says_not_kept(&self) -> bool {
-        ["NOT kept", "NOT REPORTED"]
+        ["NOT KEPT", "NOT REPORTED"]
             .iter()
             .any(|words| self.output.contains(words))
     }
@@ -102,12 +107,28 @@ impl Worker {
         Ok(Self {
             programs: setting.programs.clone(),
             master_url: master_url.to_owned(),
-            worker_id: "worker".into(),
+            name: "worker".into(),
             state: make_folder(&folder.join("state"))?,
             temporary: make_folder(&folder.join("temporary"))?,
             variables: Vec::new(),
             prefix: Vec::new(),
         })
+    }
+
+    /// Lets it look for its master where nobody listens, and not for long.
+    pub(crate) fn reach_nobody(&mut self) {
+        NOBODY.clone_into(&mut self.master_url);
+        let variable = ("WORKER_UPLOAD_TIMEOUT".to_owned(), OsString::from("0.5"));
+        self.variables.push(variable);
+    }
+
+    /// Leaves no other place for journals than the state folder: the one that the worker would take
+    /// among the temporary files belongs to everybody.
+    pub(crate) fn have_no_other_place(&self) -> Result<()> {
+        let user = rustix::process::geteuid().as_raw();
+        let folder = make_folder(&self.temporary.join(format!("pytest-platform-{user}")))?;
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
+        Ok(())
     }
 
     /// Starts `run` on a suite.
@@ -157,7 +178,7 @@ impl Worker {
         }
         command
             .env("MASTER_URL", &self.master_url)
-            .env("WORKER_ID", &self.worker_id)
+            .env("WORKER_ID", &self.name)
             .env("PROJECT", "chaos")
             .env("BRANCH", "main")
             .env("WORKER_STATE_DIR", &self.state)
