@@ -117,18 +117,16 @@ fn upload_timeout(settings: &Settings, finished: &Finished) -> Duration {
 
 /// pytest's own exit code, as far as it tells the whole story.
 fn exit_code(finished: &Finished) -> u8 {
-    if finished.limit.is_some() {
-        return exit::TIMED_OUT;
+    if let Some(error) = &finished.output_lost {
+        report::say(&format!("pytest's output could not be written: {error}"));
     }
     let code = finished.ended.exit_code();
-    match &finished.output_lost {
-        Some(error) if code == 0 => {
-            report::say(&format!(
-                "pytest ended with 0, but its output could not be written: {error}"
-            ));
-            exit::OUTPUT_LOST
-        }
-        _ => code,
+    if finished.limit.is_some() {
+        exit::TIMED_OUT
+    } else if code == 0 && finished.output_lost.is_some() {
+        exit::OUTPUT_LOST
+    } else {
+        code
     }
 }
 

@@ -80,7 +80,11 @@ impl Facts {
             return plain(RunStatus::Timeout);
         }
         if self.signalled && !self.timed_out {
-            return plain(RunStatus::Crashed);
+            return plain(if self.stopped {
+                RunStatus::Interrupted
+            } else {
+                RunStatus::Crashed
+            });
         }
         let status = self.session_status;
         if self.internal_error || status == Some(INTERNAL_ERROR) {

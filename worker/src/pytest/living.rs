@@ -77,7 +77,8 @@ impl Living {
         }
     }
 
-    /// Passes a signal on.
+    /// Passes a signal on. One that ends pytest goes to its process group as well, where that is its
+    /// own: whoever sent it to the worker's group meant them too.
     pub(super) fn signal(&self, signal: Signal) {
         let mut state = self.lock();
         if signal == Signal::INT {
@@ -86,13 +87,13 @@ impl Living {
                 return;
             }
         }
-        let is_end = signal == Signal::TERM || signal == Signal::HUP;
-        // It may have ended in this very moment.
-        let _ = match state.process {
-            None => return state.early.push(signal),
-            Some(process) if is_end && state.leads_group => kill_process_group(process, signal),
-            Some(process) => kill_process(process, signal),
-        };
+        let ends = [Signal::INT, Signal::TERM, Signal::HUP].contains(&signal);
+        match state.process {
+            None => state.early.push(signal),
+            Some(process) if ends && state.leads_group => signal_group(process, signal),
+            // It may have ended in this very moment.
+            Some(process) => drop(kill_process(process, signal)),
+        }
     }
 
     /// Notes that the worker was told to stop, and when first.
@@ -124,22 +125,9 @@ impl Living {
 
     /// Interrupts it as a terminal would: pytest and all in its process group.
     pub(super) fn interrupt(&self) {
-        let state = self.lock();
-        let Some(process) = state.process else { return };
-        if state.leads_group {
-            let _ = kill_process_group(process, Signal::INT);
-            return;
+        if let Some(process) = self.lock().process {
+            signal_group(process, Signal::INT);
         }
-        let _ = kill_process(process, Signal::INT);
-        let all = tree::descendants(Some(process), false);
-        let group = all.iter().find(|one| one.process == process);
-        let group = group.map(|one| one.group);
-        let others = all.iter().filter(|one| one.process != process);
-        let others: Vec<Pid> = others
-            .filter(|one| Some(one.group) == group)
-            .map(|one| one.process)
-            .collect();
-        tree::signal_each(&others, Signal::INT);
     }
 
     /// Aborts it, upon which Python's faulthandler prints where every thread is. No memory image is
@@ -241,6 +229,21 @@ impl Living {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Signals pytest and then, each for itself, those of its descendants that are in its group. pytest
+/// comes first: it would take the end of its xdist workers for crashes. Some may have ended in this
+/// very moment.
+fn signal_group(process: Pid, signal: Signal) {
+    let all = tree::descendants(Some(process), false);
+    let group = all.iter().find(|one| one.process == process);
+    let group = group.map(|one| one.group);
+    let _ = kill_process(process, signal);
+    let others = all
+        .iter()
+        .filter(|one| one.process != process && Some(one.group) == group);
+    let others: Vec<Pid> = others.map(|one| one.process).collect();
+    tree::signal_each(&others, signal);
 }
 
 /// One child of this thread that has ended, and its status; where threads cannot be told apart,

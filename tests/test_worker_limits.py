@@ -1,0 +1,393 @@
+"""Limits in time, signals, and what tests may do to the worker: the run is told, and in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platform_under_test import Master
+from worker_sessions import Session, commands_with, last_names, outcomes, texts, wait_until
+
+TIMED_OUT = 124
+# A worker that was told to stop has reported by then, on a busy machine too.
+STOP_MAX_S = 12
+MEMORY_MAX_KIB = 300 * 1024
+
+HANG = """
+import time
+def test_before(): pass
+def test_hang():
+    open("hangs", "w").close()
+    while True: time.sleep(0.01)
+def test_zafter(): pass
+"""
+
+
+@pytest.fixture
+def started(worker_binary: Path, master: Master, tmp_path: Path) -> Any:
+    """Makes a session of these tests."""
+    return lambda tests: Session(worker_binary, master.url, tmp_path, tests)
+
+
+# --- limits in time ---
+
+
+def test_a_run_over_its_limit_ends_politely_and_names_the_test_that_hung(
+    started: Any, master: Master
+) -> None:
+    session = started(HANG).start(options=("--run-timeout", "4"))
+    assert session.end() == TIMED_OUT, session.output
+    run = session.run(master)
+    assert (run["status"], run["exit_code"], run["signal"]) == ("timeout", None, None)
+    assert outcomes(master, run) == {"test_before": "passed", "test_hang": "timeout"}
+    assert last_names(run["running"]) == ["test_hang"]
+    assert last_names(run["not_run"]) == ["test_zafter"]
+    assert not run["complete"]
+    assert "limit of 4 s (--run-timeout)" in texts(run) and "test_hang since" in texts(run)
+    assert "KeyboardInterrupt" in run["log_tail"]
+    assert "timeout: 1 timed out, 1 passed" in session.output
+
+
+def test_with_xdist_a_limit_names_the_worker_of_the_test_that_hung(
+    started: Any, master: Master
+) -> None:
+    session = started(HANG).start("-n", "2", options=("--run-timeout", "6"))
+    assert session.end() == TIMED_OUT, session.output
+    run = session.run(master)
+    assert run["status"] == "timeout"
+    expected = {"test_before": "passed", "test_hang": "timeout", "test_zafter": "passed"}
+    assert outcomes(master, run) == expected
+    assert "test_hang on gw" in texts(run)
+
+
+def test_a_test_that_takes_no_interrupt_is_aborted_and_shows_where_it_was(
+    started: Any, master: Master
+) -> None:
+    deaf = (
+        "import signal, time\ndef test_deaf():\n"
+        "    signal.signal(signal.SIGINT, signal.SIG_IGN)\n    time.sleep(600)\n"
+    )
+    session = started(deaf).start(options=("--run-timeout", "3"))
+    assert session.end() == TIMED_OUT, session.output
+    run = session.run(master)
+    assert run["status"] == "timeout"
+    assert outcomes(master, run) == {"test_deaf": "timeout"}
+    assert "Fatal Python error: Aborted" in run["log_tail"]
+    assert "in test_deaf" in run["log_tail"]
+
+
+def test_nothing_that_a_run_started_outlives_its_limit(started: Any, master: Master) -> None:
+    mark = f"mark-{uuid.uuid4().hex}"
+    tests = f"""
+import os, subprocess, sys, time
+def sleeper(**options):
+    command = [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}]
+    return subprocess.Popen(command, **options)
+def test_starts_others():
+    sleeper()
+    sleeper(start_new_session=True)
+    # Its parent ends, in a session of its own: nobody knows it any more.
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            sleeper(start_new_session=True)
+        os._exit(0)
+    time.sleep(600)
+"""
+    session = started(tests).start(options=("--run-timeout", "5"))
+    assert wait_until(lambda: len(commands_with(mark)) == 3, "three sleepers")
+    assert session.end() == TIMED_OUT, session.output
+    assert commands_with(mark) == []
+    assert session.run(master)["status"] == "timeout"
+
+
+def test_a_session_that_was_over_before_the_limit_keeps_its_verdict(
+    started: Any, master: Master
+) -> None:
+    tests = (
+        "import threading, time\ndef test_thread():\n"
+        "    threading.Thread(target=lambda: time.sleep(3600)).start()\n"
+    )
+    session = started(tests).start(options=("--run-timeout", "5"))
+    assert session.end() == TIMED_OUT, session.output
+    run = session.run(master)
+    assert (run["status"], run["complete"]) == ("passed", True)
+    assert "did not exit" in texts(run)
+
+
+def test_a_stall_is_ended_and_says_what_it_waited_for(started: Any, master: Master) -> None:
+    session = started(HANG).start("-n", "2", options=("--stall-timeout", "4"))
+    assert session.end() == TIMED_OUT, session.output
+    run = session.run(master)
+    assert run["status"] == "timeout"
+    assert "for 4 s (--stall-timeout)" in texts(run) and "test_hang on gw" in texts(run)
+
+
+def test_a_test_that_prints_or_ends_in_time_is_no_stall(started: Any, master: Master) -> None:
+    tests = (
+        "import sys, time, pytest\n"
+        "@pytest.mark.parametrize('n', range(3))\ndef test_short(n): time.sleep(2)\n"
+        "def test_prints():\n"
+        "    for _ in range(6):\n        time.sleep(1)\n        print('.', flush=True)\n"
+    )
+    session = started(tests).start("-s", options=("--stall-timeout", "5"))
+    assert session.end() == 0, session.output
+    assert session.run(master)["status"] == "passed"
+
+
+# --- signals ---
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("whom", ["worker", "group"])
+def test_a_cancelled_job_is_reported_inside_the_grace(
+    number: signal.Signals, whom: str, started: Any, master: Master
+) -> None:
+    session = started(HANG).start("-n", "2")
+    session.wait_for("hangs")
+    told = time.monotonic()
+    (session.signal if whom == "worker" else session.signal_group)(number)
+    code = session.end()
+    assert time.monotonic() - told < STOP_MAX_S
+    assert code == (2 if number == signal.SIGINT else 128 + number), session.output
+    run = session.run(master)
+    assert run["status"] == "interrupted"
+    assert "test_hang" in last_names(run["running"])
+    assert not run["complete"]
+
+
+def test_whoever_ignores_the_end_is_killed_with_its_children(started: Any, master: Master) -> None:
+    mark = f"mark-{uuid.uuid4().hex}"
+    tests = f"""
+import signal, subprocess, sys, time
+def test_ignores():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    command = [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}]
+    subprocess.Popen(command, start_new_session=True)
+    open("ignores", "w").close()
+    time.sleep(600)
+"""
+    session = started(tests).start()
+    session.wait_for("ignores")
+    told = time.monotonic()
+    session.signal(signal.SIGTERM)
+    assert session.end() == 137, session.output
+    assert time.monotonic() - told < STOP_MAX_S
+    assert commands_with(mark) == []
+    run = session.run(master)
+    assert (run["status"], run["signal"]) == ("interrupted", "SIGKILL")
+    assert "stopped with SIGTERM" in texts(run)
+
+
+COUNTS_INTERRUPTS = """
+import signal, time
+def test_counts():
+    got = []
+    signal.signal(signal.SIGINT, lambda *_: got.append(1))
+    open("counts", "w").close()
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end: time.sleep(0.01)
+    assert len(got) == 1, got
+"""
+
+
+@pytest.mark.parametrize("whom", ["worker", "group"])
+def test_an_interrupt_reaches_pytest_once(whom: str, started: Any, master: Master) -> None:
+    session = started(COUNTS_INTERRUPTS).start()
+    session.wait_for("counts")
+    (session.signal if whom == "worker" else session.signal_group)(signal.SIGINT)
+    assert session.end() == 0, session.output
+    assert session.run(master)["status"] == "passed"
+
+
+def test_a_second_interrupt_does_not_lose_the_report(started: Any, master: Master) -> None:
+    tests = """
+import time, pytest
+@pytest.fixture
+def room():
+    yield
+    open("leaving", "w").close()
+    time.sleep(600)
+def test_before(): pass
+def test_in(room):
+    open("inside", "w").close()
+    time.sleep(600)
+"""
+    session = started(tests).start()
+    session.wait_for("inside")
+    session.signal(signal.SIGINT)
+    session.wait_for("leaving")
+    time.sleep(0.5)
+    session.signal(signal.SIGINT)
+    assert session.end() != 0
+    run = session.run(master)
+    assert run["status"] == "interrupted"
+    assert outcomes(master, run)["test_before"] == "passed"
+
+
+# --- a worker that is gone or stuck ---
+
+
+@pytest.mark.parametrize("arguments", [(), ("-v",), ("-n", "2")])
+def test_tests_go_on_and_print_when_the_worker_was_killed(
+    arguments: tuple[str, ...], started: Any, master: Master, tmp_path: Path
+) -> None:
+    tests = (
+        "import os, time, pytest\n"
+        "@pytest.mark.parametrize('n', range(10))\ndef test_many(n):\n"
+        "    open('running', 'a').close()\n    time.sleep(0.2)\n"
+        "def test_fails(): assert 0\n"
+    )
+    session = started(tests).start(*arguments)
+    session.wait_for("running")
+    session.signal(signal.SIGKILL)
+    assert session.end() == 137
+    # pytest holds the output until its end, which is what reading it has waited for.
+    assert "1 failed, 10 passed" in session.output
+    assert "BrokenPipe" not in session.output and "INTERNALERROR" not in session.output
+    left = lambda: list(session.folder.glob("pytest-platform-plugin-*"))  # noqa: E731
+    assert left()
+    again = Session(session.worker, master.url, tmp_path, "def test(): pass\n")
+    again.environment["TMPDIR"] = str(session.folder)
+    assert again.start().end() == 0
+    assert left() == []
+
+
+def test_a_stopped_worker_costs_the_bounded_wait_once(started: Any, master: Master) -> None:
+    # Ids of this length fill the pipe, and every test would wait for room in it.
+    tests = (
+        "import time, pytest\n"
+        "ids = ['x' * 3000 + str(n) for n in range(1000)]\n"
+        "@pytest.mark.parametrize('n', range(1000), ids=ids)\n"
+        "def test_many(n): pass\n"
+        "def test_last(): open('last', 'w').write(str(time.monotonic()))\n"
+    )
+    conftest = (
+        "import os, signal, time\n"
+        "def pytest_collection(session):\n"
+        "    open('begun', 'w').write(str(time.monotonic()))\n"
+        "    os.kill(os.getppid(), signal.SIGSTOP)\n"
+    )
+    session = started(tests)
+    (session.folder / "conftest.py").write_text(conftest)
+    session.start("-q", "-q")
+    took = -float(session.wait_for("begun").read_text())
+    took += float(wait_until(lambda: session.wait_for("last").read_text(), "the last test"))
+    session.signal(signal.SIGCONT)
+    assert session.end() == 0, session.output
+    assert 4.5 < took < 5 + 25, took
+    run = session.run(master)
+    assert run["status"] == "internal_error"
+    assert (run["exit_code"], run["complete"]) == (0, False)
+    assert "pipe was closed while pytest went on" in texts(run)
+
+
+# --- tests that play with descriptors and processes ---
+
+
+@pytest.mark.parametrize(
+    "act", ["os.closerange(3, 65536)", "[os.dup2(2, n) for n in range(3, 4200)]"]
+)
+def test_a_pipe_that_tests_close_is_told_and_the_run_is_never_passed(
+    act: str, started: Any, master: Master
+) -> None:
+    tests = (
+        "import os, resource, subprocess, sys, time\n"
+        "def test_before(): pass\n"
+        f"def test_closes():\n    {act}\n"
+        "def test_after(): time.sleep(3)\n"
+    )
+    session = started(tests).start("-s", "-p", "no:faulthandler")
+    code = session.end()
+    run = session.run(master)
+    assert run["status"] != "passed" and not run["complete"]
+    assert run["exit_code"] == code
+    assert outcomes(master, run)["test_before"] == "passed"
+    assert "pipe was closed while pytest went on" in texts(run)
+
+
+def test_low_descriptors_may_be_closed(started: Any, master: Master) -> None:
+    tests = "import os\ndef test_closes(): os.closerange(5, 900)\ndef test_after(): pass\n"
+    session = started(tests).start("-s")
+    assert session.end() == 0, session.output
+    run = session.run(master)
+    assert (run["status"], run["complete"], run["passed"]) == ("passed", True, 2)
+
+
+def test_what_forked_children_do_is_not_reported(started: Any, master: Master) -> None:
+    tests = """
+import multiprocessing, os, sys, pytest
+def nothing(): pass
+def test_child_runs_on():
+    if os.fork() == 0:
+        # It comes back to pytest and goes through the remaining tests as well.
+        return
+    os.wait()
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_multiprocessing(way):
+    process = multiprocessing.get_context(way).Process(target=nothing)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+def test_child_calls_pytest():
+    child = os.fork()
+    if child == 0:
+        os._exit(int(pytest.main(["-q", "-p", "no:cacheprovider", "inner.py"])))
+    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 1
+"""
+    session = started(tests)
+    (session.folder / "inner.py").write_text("def test_inner(): assert 0\n")
+    assert session.start().end() == 0, session.output
+    run = session.run(master)
+    assert (run["status"], run["complete"], run["total"]) == ("passed", True, 4)
+    assert set(outcomes(master, run).values()) == {"passed"}
+
+
+# --- amounts ---
+
+FLOODS = {
+    "output": (
+        "import os\ndef test_flood():\n    chunk = b'x' * 1023 + b'\\n'\n"
+        "    for _ in range(1024 * 1024): os.write(1, chunk)\n",
+        ("-s",),
+    ),
+    "message": ("def test_flood():\n    raise ValueError('x' * 50_000_000)\n", ("--tb=short",)),
+    "warnings": (
+        "import warnings\ndef test_flood():\n"
+        "    for n in range(50_000): warnings.warn(f'number {n}')\n",
+        (),
+    ),
+    "log": (
+        "import logging\ndef test_flood():\n"
+        "    for n in range(200_000): logging.getLogger().warning('line %d', n)\n    assert 0\n",
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_is_cut_visibly_and_the_workers_memory_stays_small(
+    name: str, started: Any, master: Master
+) -> None:
+    tests, arguments = FLOODS[name]
+    with open(os.devnull, "wb") as nowhere:
+        session = started(tests).start(*arguments, stdout=nowhere, stderr=nowhere)
+        session.watch_memory()
+        code = session.end(300)
+    run = session.run(master)
+    expected = 0 if name in ("output", "warnings") else 1
+    assert code == run["exit_code"] == expected
+    assert 0 < session.memory_kib < MEMORY_MAX_KIB
+    print(f"{name}: worker's peak memory {session.memory_kib // 1024} MiB")
+    assert len(run["log_tail"]) <= 64 * 1024
+    if name == "warnings":
+        assert "more warnings or problems are not listed" in texts(run)
+    if name in ("message", "log"):
+        path = f"/results/{session.run_id}/case"
+        failure = master.get(path, nodeid="test_it.py::test_flood")["failures"][0]
+        assert "bytes cut" in failure["message" if name == "message" else "log"]
