@@ -37,21 +37,11 @@ impl Pools {
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Transacting, StoreError> {
         Ok(match self {
-            Self::Sqlite { write, .. } => Transacting::Sqlite(begin_sqlite(write).await?),
+            Self::Sqlite { write, .. } => {
+                Transacting::Sqlite(write.begin_with(dialect::SQLITE_BEGIN).await?)
+            }
             Self::Postgres { write, .. } => Transacting::Postgres(write.begin().await?),
         })
-    }
-}
-
-/// A full or failing disk makes SQLite end the transaction by itself. The driver does not notice, and
-/// from then on believes that a transaction is open on this connection: it would never begin another.
-async fn begin_sqlite(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    match pool.begin_with(dialect::SQLITE_BEGIN).await {
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            pool.acquire().await?.close().await?;
-            pool.begin_with(dialect::SQLITE_BEGIN).await
-        }
-        begun => begun,
     }
 }
 
