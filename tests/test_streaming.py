@@ -184,3 +184,33 @@ def test_a_run_is_seen_while_it_goes_on(
     stored = master.get(f"/results/{run_id}")
     assert (stored["status"], stored["complete"], stored["passed"]) == ("failed", True, 3)
     assert stored["live"] is None
+
+
+def test_plain_pytest_beside_which_a_worker_runs_is_streamed_as_well(
+    master: Master, worker_binary: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    project = project_with(tmp_path, "import time\n\ndef test_slow(): time.sleep(2.5)\n")
+    environment["PATH"] = f"{worker_binary.parent}{os.pathsep}{os.environ['PATH']}"
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent / "worker" / "python")
+    inherited = dict(os.environ)
+    # These stories run through a worker themselves, and distributed.
+    for name in list(inherited):
+        if name.startswith(("PYTEST_PLATFORM_", "PYTEST_XDIST_")):
+            del inherited[name]
+    with Front() as front:
+        front.target = master.url
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "pytest_platform.plugin", "-q"],
+            cwd=project,
+            env={**inherited, **environment, "MASTER_URL": front.url},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_MAX_S,
+            check=False,
+        )
+        calls = front.calls()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert (calls[0], calls[-1]) == ("PUT", "finish"), calls
+    [run] = master.get("/results")
+    assert (run["status"], run["passed"], run["complete"]) == ("passed", 1, True)
