@@ -206,7 +206,9 @@ fn an_output_that_cannot_be_written_is_never_a_success() {
     let done = told(&output);
     assert_eq!(done.code, 1, "{done:?}");
     assert!(done.stderr.contains("No space left on device"), "{done:?}");
-    assert_eq!(master.run().status, Some(RunStatus::Passed));
+    // Whether pytest itself noticed depends on who is faster; its test has passed either way.
+    let cases = master.run().cases.unwrap();
+    assert_eq!(cases[0].outcome, shared::outcome::Outcome::Passed);
 }
 
 #[test]
