@@ -107,7 +107,8 @@ impl FactsBeingFound {
     }
 }
 
-fn folder_name(folder: &Path) -> Option<Sourced<String>> {
+/// The name of a folder, where it has one that can be stored.
+pub(crate) fn folder_name(folder: &Path) -> Option<Sourced<String>> {
     let name = printable(&folder.file_name()?.to_string_lossy());
     (!name.is_empty()).then(|| Sourced::new(name, Source::Folder))
 }

@@ -12,6 +12,7 @@ mod source;
 mod state;
 
 pub use ci::CiFacts;
+pub(crate) use facts::folder_name;
 pub use facts::{Facts, FactsBeingFound};
 pub use git::GitFacts;
 pub use pyproject::Pyproject;

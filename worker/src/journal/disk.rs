@@ -37,7 +37,7 @@ pub trait DiskFile: Debug + Send + Sync {
 
 /// The real one.
 #[derive(Debug)]
-pub(super) struct SystemDisk;
+pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use shared::run::{Ci, NewRun};
 use shared::text::cut_in_place;
 
 use crate::aggregate::Ending;
-use crate::config::{Facts, Settings};
+use crate::config::{self, Facts, Settings};
 
 /// What is known of a run when it begins.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ pub struct Head {
 
 impl Head {
     pub(super) fn of(settings: &Settings, beginning: Beginning) -> Self {
-        let text = |found: &Option<crate::config::Sourced<String>>| {
+        let text = |found: &Option<config::Sourced<String>>| {
             let found = found.as_ref().map(|found| found.value.clone());
             found.unwrap_or_default()
         };
@@ -53,8 +53,12 @@ impl Head {
             variant: variant
                 .map(|(label, value)| (label.clone(), value.value.clone()))
                 .collect(),
+            // A worker that is killed before git has answered has at least the folder's name.
             origin: Origin {
-                project: text(&settings.project),
+                project: settings
+                    .project
+                    .as_ref()
+                    .map_or_else(folder_name, |set| set.value.clone()),
                 branch: text(&settings.branch),
                 commit: text(&settings.commit),
                 ..Origin::default()
@@ -73,6 +77,12 @@ impl Head {
         command.clone_into(&mut run.command);
         cut_in_place(&mut run.command, COMMAND_BYTES_MAX);
     }
+}
+
+fn folder_name() -> String {
+    let folder = std::env::current_dir().unwrap_or_default();
+    let folder = config::folder_name(&folder);
+    folder.map(|name| name.value).unwrap_or_default()
 }
 
 /// Where a run comes from.

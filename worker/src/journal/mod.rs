@@ -18,7 +18,7 @@ mod syncer;
 mod tests;
 mod writer;
 
-pub use disk::{Disk, DiskFile};
+pub use disk::{Disk, DiskFile, SystemDisk};
 pub use entries::{Beginning, End, Head, Origin};
 pub use fate::Fate;
 pub use open::Journal;

@@ -1,9 +1,6 @@
-//! The journal as a whole: what goes in comes out, whatever the disk does.
+//! The journal as a whole: what goes in comes out.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,8 +10,7 @@ use shared::outcome::Outcome;
 use shared::run::NewRun;
 use shared::status::RunStatus;
 
-use super::disk::SystemDisk;
-use super::{Beginning, Contents, Disk, DiskFile, Journal, Kept};
+use super::{Beginning, Contents, Journal, Kept};
 use crate::aggregate::Ending;
 use crate::cli::Options;
 use crate::config::{Facts, Pyproject, Settings, Source, Sourced};
@@ -216,148 +212,6 @@ fn runs_that_no_master_has_are_never_pushed_out() {
     );
     assert!(only(place.path()).folder.exists());
     journal.discard();
-}
-
-/// A disk of which the Nth call fails, and after that one more or all.
-#[derive(Debug, Default)]
-struct FailingDisk {
-    calls: AtomicU64,
-    nth: u64,
-    for_good: bool,
-    happened: AtomicBool,
-    /// What each file had when it was last synced with success.
-    synced: Mutex<u64>,
-    written: Mutex<u64>,
-}
-
-impl FailingDisk {
-    fn may(&self) -> io::Result<()> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        if call == self.nth || (self.for_good && call > self.nth) {
-            self.happened.store(true, Ordering::SeqCst);
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct FailingFile(Arc<FailingDisk>, Arc<dyn DiskFile>);
-
-/// The trait is for what is shared, and the file needs it too.
-#[derive(Debug)]
-struct Shared(Arc<FailingDisk>);
-
-impl Disk for Shared {
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.0.may()?;
-        SystemDisk.create_folder(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        self.0.may()?;
-        let file = SystemDisk.create(path)?;
-        Ok(Arc::new(FailingFile(Arc::clone(&self.0), file)))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.may()?;
-        SystemDisk.rename(from, to)
-    }
-
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.0.may()?;
-        SystemDisk.sync_folder(path)
-    }
-}
-
-impl DiskFile for FailingFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if let Err(error) = self.0.may() {
-            // Half of it arrives, as on a disk that is full.
-            self.1.write_at(&bytes[..bytes.len() / 2], offset)?;
-            return Err(error);
-        }
-        self.1.write_at(bytes, offset)?;
-        *self.0.written.lock().unwrap() = offset + bytes.len() as u64;
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let written = *self.0.written.lock().unwrap();
-        self.0.may()?;
-        self.1.sync()?;
-        *self.0.synced.lock().unwrap() = written;
-        Ok(())
-    }
-}
-
-/// One session on a disk whose Nth call fails. Answers whether it came to that.
-fn on_a_failing_disk(nth: u64, for_good: bool) -> bool {
-    let place = tempfile::tempdir().unwrap();
-    let settings = settings(place.path());
-    let failing = Arc::new(FailingDisk {
-        nth,
-        for_good,
-        ..FailingDisk::default()
-    });
-    let disk: Arc<dyn Disk> = Arc::new(Shared(Arc::clone(&failing)));
-    let journal = Journal::begin_on(&disk, &settings, beginning());
-    journal.facts(&facts());
-    let all = passing(true);
-    let mut fed = Replay::default();
-    for line in all.split_inclusive(|byte| *byte == b'\n') {
-        journal.append(&[line]);
-        fed.take(line);
-    }
-    let ending = Ending {
-        exit_code: Some(0),
-        duration_s: 0.1 + 0.2,
-        ..Ending::default()
-    };
-    journal.end(&ending, COMMAND);
-    journal.close(Duration::from_secs(20));
-
-    // Whatever the disk did, the run in memory is whole.
-    let run = sent(&settings, &all, ending);
-    assert_eq!(run.cases.as_ref().unwrap().len(), 3);
-    let problem = journal.problem();
-    let happened = failing.happened.load(Ordering::SeqCst);
-    assert!(happened || problem.is_none(), "{problem:?}");
-    if for_good && happened {
-        assert!(problem.is_some(), "call {nth}: nothing was said");
-    }
-    let Some(folder) = journal.folder().map(PathBuf::from) else {
-        assert!(problem.is_some());
-        return happened;
-    };
-    let synced = *failing.synced.lock().unwrap();
-    let bytes = std::fs::read(folder.join("journal")).unwrap();
-    match Contents::of(&folder) {
-        Ok(contents) => {
-            let dropped = contents.damage.map_or(0, |(_, dropped)| dropped);
-            assert!(bytes.len() as u64 - dropped >= synced, "call {nth}");
-            let is_whole = contents.end.is_some();
-            assert!(for_good || is_whole, "call {nth}: one failure is made good");
-            if is_whole {
-                assert_eq!(contents.recover().run, run, "call {nth}");
-            }
-        }
-        Err(error) => assert_eq!(synced, 0, "call {nth}: {error}"),
-    }
-    journal.discard();
-    happened
-}
-
-#[test]
-fn whichever_call_to_the_disk_fails_nothing_that_was_synced_is_lost_and_it_is_said() {
-    for for_good in [false, true] {
-        let mut nth = 1;
-        while on_a_failing_disk(nth, for_good) {
-            nth += 1;
-        }
-        assert!(nth > 15, "only {nth} calls were tried");
-    }
 }
 
 /// Events in any order, of few tests, so that they meet.

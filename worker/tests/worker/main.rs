@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod failing_disk;
 mod journal;
 mod master;
 mod output;
