@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::ingest::{Ingest, IngestError, LiveRun};
+use crate::store::StoreError;
 
 /// Longest time between two looks at the runs that go on.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
@@ -25,7 +26,10 @@ const LOOKS_PER_SILENCE: u32 = 10;
 /// How long the same finish is answered again.
 const FINISHED_KEPT: Duration = Duration::from_hours(24);
 
-/// How often finished runs are looked through for those that are older.
+/// How long a worker can go on with a run that was lost: as long as somebody may be away.
+const LOST_KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// How often runs are looked through for those that are older.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// The task that looks.
@@ -72,11 +76,17 @@ async fn look_again_and_again(ingest: &Ingest, silence_max: Duration) {
         }
         if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
             forgot = Some(Instant::now());
-            if let Err(error) = ingest.forget_finished(Utc::now() - FINISHED_KEPT).await {
-                tracing::warn!(%error, "finished runs cannot be tidied up");
+            if let Err(error) = forget(ingest).await {
+                tracing::warn!(%error, "what is no longer needed of runs cannot be tidied up");
             }
         }
     }
+}
+
+async fn forget(ingest: &Ingest) -> Result<(), StoreError> {
+    let now = Utc::now();
+    ingest.forget_finished(now - FINISHED_KEPT).await?;
+    ingest.forget_lost(now - LOST_KEPT).await
 }
 
 async fn close_silent(

@@ -31,6 +31,13 @@ const REMOVE: &str = "delete from streams where run = $1";
 
 const PURGE: &str = "delete from streams where finish_hash is not null and heard_us < $1";
 
+const DROP_LOST_BATCHES: &str = "delete from stream_batches where run in \
+     (select s.run from streams s join runs r on r.id = s.run \
+     where r.status = 'lost' and s.batch_count >= 0 and s.heard_us < $1)";
+
+const MARK_DROPPED: &str = "update streams set batch_count = -1 where batch_count >= 0 \
+     and heard_us < $1 and run in (select id from runs where status = 'lost')";
+
 const LIVE: &str = "select s.run, r.run_id, s.pulse from runs r join streams s on s.run = r.id \
      where r.status = 'running' and s.finish_hash is null";
 
@@ -65,9 +72,17 @@ pub(crate) struct StreamRow {
     pub(crate) heard_us: i64,
     pub(crate) pulse: i64,
     pub(crate) progress: Vec<u8>,
+    /// Negative when the batches of a lost run were dropped.
     pub(crate) batch_count: i64,
     pub(crate) bytes: i64,
     pub(crate) finish_hash: Option<Vec<u8>>,
+}
+
+impl StreamRow {
+    /// Whether nothing can be added to it: it was finished, or its batches are gone.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.finish_hash.is_some() || self.batch_count < 0
+    }
 }
 
 /// A run that goes on, and how often its worker was heard.
@@ -222,6 +237,20 @@ pub(crate) async fn heard(store: &Store, runs: &[i64]) -> Result<Vec<HeardRow>, 
         runs,
         |run| *run
     ))
+}
+
+/// Drops the batches of runs that were lost and not heard of since a moment. What was stored of them
+/// when they were closed stays.
+pub(crate) async fn drop_lost(
+    transaction: &mut Transacting,
+    before_us: i64,
+) -> Result<(), StoreError> {
+    for statement in [DROP_LOST_BATCHES, MARK_DROPPED] {
+        on_connection!(transaction, connection => {
+            sqlx::query(statement).bind(before_us).execute(connection).await?;
+        });
+    }
+    Ok(())
 }
 
 /// Every run that goes on.

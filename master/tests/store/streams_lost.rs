@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use master::ingest::{LiveRun, Saved};
+use master::ingest::{IngestError, LiveRun, Saved, StreamError};
 use master::queries;
 use shared::outcome::Outcome;
 use shared::run::ProblemKind;
@@ -21,6 +21,7 @@ on_both_engines!(
     a_lost_run_can_be_finished_at_once,
     a_run_that_was_heard_again_is_not_closed,
     two_masters_close_a_run_once,
+    a_run_that_was_lost_long_ago_keeps_what_it_had_and_can_only_be_sent_whole,
 );
 
 const SILENCE: Duration = Duration::from_mins(2);
@@ -117,6 +118,7 @@ async fn a_lost_run_goes_on_as_if_nothing_had_happened(db: &Database) {
     stream(&opened.ingest, &rich("other", 1), 40).await;
     let run = begun(&opened).await;
     let before = (list(&opened, None).await, counters(&opened).await);
+    let failures = get(&opened, "r").await.failures;
     for restarts in [false, true, false] {
         lose(&opened).await;
         assert_ne!(counters(&opened).await, before.1);
@@ -132,7 +134,8 @@ async fn a_lost_run_goes_on_as_if_nothing_had_happened(db: &Database) {
         let after = counters(&opened).await;
         assert_eq!(without_last_seen(&after), without_last_seen(&before.1));
         let shown = get(&opened, "r").await;
-        assert!(shown.failures.is_empty() && shown.problems.is_empty());
+        assert_eq!(shown.failures, failures);
+        assert!(shown.problems.is_empty());
     }
     let rest = run.cases.as_ref().unwrap()[122..].to_vec();
     opened
@@ -273,4 +276,34 @@ async fn two_masters_close_a_run_once(db: &Database) {
     for master in masters {
         master.close().await;
     }
+}
+
+async fn a_run_that_was_lost_long_ago_keeps_what_it_had_and_can_only_be_sent_whole(db: &Database) {
+    let opened = db.open().await;
+    let run = begun(&opened).await;
+    let ingest = &opened.ingest;
+    lose(&opened).await;
+    let before = get(&opened, "r").await;
+    // Not long enough ago, then long enough, and once more.
+    let heard_at = received_at() + chrono::Duration::seconds(30);
+    ingest.forget_lost(heard_at).await.unwrap();
+    ingest.open(opening(&run), heard_at).await.unwrap();
+    lose(&opened).await;
+    for _ in 0..2 {
+        let later = heard_at + chrono::Duration::seconds(1);
+        ingest.forget_lost(later).await.unwrap();
+    }
+    let alive = ingest.append("r", NewBatch::default(), heard_at).await;
+    let open = ingest.open(opening(&run), heard_at).await;
+    let end = ingest.finish(finish(&run, 2), heard_at).await;
+    for refused in [alive.map(|_| ()), open.map(|_| ()), end.map(|_| ())] {
+        assert!(
+            matches!(refused, Err(IngestError::Stream(StreamError::Finished))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(get(&opened, "r").await, before);
+    assert_eq!(opened.try_save(run.clone()).await.unwrap(), Saved::Created);
+    is_as_if_sent_whole(&opened, run).await;
+    opened.close().await;
 }

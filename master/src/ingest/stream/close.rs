@@ -92,6 +92,14 @@ impl Ingest {
         transaction.commit().await?;
         Ok(purged)
     }
+
+    /// Drops the batches of runs that were lost and not heard of since a moment. What was stored of
+    /// them stays; their workers can no longer go on, only send them whole.
+    pub async fn forget_lost(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut transaction = self.store().pools().begin().await?;
+        streams::drop_lost(&mut transaction, before.timestamp_micros()).await?;
+        transaction.commit().await
+    }
 }
 
 /// The run as far as it is known.

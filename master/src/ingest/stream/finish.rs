@@ -138,6 +138,9 @@ fn already(
             Err(StreamError::Finished.into())
         };
     }
+    if stream.is_over() {
+        return Err(StreamError::Finished.into());
+    }
     if stream.worker_id != finish.run.worker_id {
         return Err(IngestError::Conflict);
     }

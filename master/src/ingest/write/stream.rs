@@ -89,7 +89,7 @@ async fn live(
     run_id: &str,
 ) -> Result<Result<StreamRow, Written>, StoreError> {
     if let Some(stream) = streams::lock(transaction, run_id).await? {
-        return Ok(if stream.finish_hash.is_some() {
+        return Ok(if stream.is_over() {
             Err(Written::Refused(StreamError::Finished))
         } else {
             Ok(stream)
