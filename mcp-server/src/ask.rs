@@ -2,15 +2,21 @@
 
 use shared::query::RunsQuery;
 use shared::run::{Run, RunSummary};
+use shared::status::RunStatus;
 
 use crate::client::{Master, MasterError};
 use crate::limits::NAMES_OFFERED_MAX;
 use crate::untrusted;
+use crate::views::going_on;
 
 /// Names that are less alike than this are not offered as what was meant.
 const LIKENESS_MIN: f64 = 0.72;
 
-/// What a caller said about the run that is meant. Nothing said means the newest run of all.
+/// Runs among which one that has ended is looked for.
+const RUNS_LOOKED_AT: u32 = 50;
+
+/// What a caller said about the run that is meant. Nothing said means the newest run of all that
+/// has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only this project.
@@ -102,22 +108,40 @@ pub async fn run(master: &Master, run_id: &str) -> Result<Run, AskError> {
     }
 }
 
-/// The newest run under a filter, `None` when nothing was ever reported.
-pub async fn last_run(master: &Master, filter: &Filter) -> Result<Option<Run>, AskError> {
-    match runs(master, filter, 1).await?.first() {
-        Some(last) => run(master, &last.run_id).await.map(Some),
-        None => Ok(None),
-    }
+/// A run that was chosen, and what the choice passed over.
+#[derive(Debug)]
+pub struct Found {
+    /// The run.
+    pub run: Run,
+    /// One sentence about newer runs that are still going on.
+    pub going_on: Option<String>,
 }
 
-/// The run with an id where there is one, else the newest under a filter.
+/// The newest run under a filter that has ended; the newest of all when none has. `None` when
+/// nothing was ever reported.
+pub async fn last_run(master: &Master, filter: &Filter) -> Result<Option<Found>, AskError> {
+    let last = runs(master, filter, RUNS_LOOKED_AT).await?;
+    let ended = last.iter().position(|run| run.status != RunStatus::Running);
+    let Some(chosen) = last.get(ended.unwrap_or(0)) else {
+        return Ok(None);
+    };
+    Ok(Some(Found {
+        run: run(master, &chosen.run_id).await?,
+        going_on: going_on::sentence(&last[..ended.unwrap_or(0)]),
+    }))
+}
+
+/// The run with an id where there is one, else the newest under a filter that has ended.
 pub async fn wanted_run(
     master: &Master,
     run_id: Option<&str>,
     filter: &Filter,
-) -> Result<Option<Run>, AskError> {
+) -> Result<Option<Found>, AskError> {
     match run_id.filter(|id| !id.is_empty()) {
-        Some(run_id) => run(master, run_id).await.map(Some),
+        Some(run_id) => Ok(Some(Found {
+            run: run(master, run_id).await?,
+            going_on: None,
+        })),
         None => last_run(master, filter).await,
     }
 }

@@ -114,8 +114,10 @@ async fn write_report(master: &Master, arguments: &ReportArguments) -> anyhow::R
         arguments.worker_id.clone(),
         arguments.branch.clone(),
     );
-    let run = ask::wanted_run(master, arguments.run_id.as_deref(), &filter).await?;
-    let data = gather::report(master, run, REPORT_FILE_DETAILS_MAX).await;
+    let found = ask::wanted_run(master, arguments.run_id.as_deref(), &filter).await?;
+    let (run, going_on) = found.map(|found| (found.run, found.going_on)).unzip();
+    let mut data = gather::report(master, run, REPORT_FILE_DETAILS_MAX).await;
+    data.remarks.extend(going_on.flatten());
     let html = page::render(&data, arguments.bytes_max);
     if arguments.output.as_os_str() == "-" {
         std::io::stdout().lock().write_all(html.as_bytes())?;

@@ -203,3 +203,58 @@ async fn something_else_that_answers_is_not_taken_for_a_master() {
     let text = error_text(&result);
     assert!(text.contains("check MASTER_URL"), "{text}");
 }
+
+/// A master with a run that goes on, `run-2`, after one that ended.
+fn with_newer_running() -> fake_master::FakeMaster {
+    let ended = fake_master::run(3);
+    let mut running = fake_master::run(1);
+    running["run_id"] = json!("run-2");
+    running["status"] = json!("running");
+    running["complete"] = json!(false);
+    running["collected"] = json!(300);
+    running["live"] =
+        json!({"heard_at": "2026-11-21T12:00:00Z", "expected_finish_at": "2026-11-21T12:03:10Z"});
+    fake_master::FakeMaster::start(vec![
+        ("/results", json!([running, ended])),
+        ("/results/run-1", ended),
+        ("/results/run-2", running),
+        ("/results/run-1/cases", json!([])),
+        ("/results/run-2/cases", json!([])),
+        ("/trend", json!([])),
+        ("/workers", json!([])),
+        ("/failures/stats", json!([])),
+    ])
+}
+
+#[tokio::test]
+async fn the_last_run_is_one_that_has_ended_and_a_newer_one_is_named() {
+    let master = with_newer_running();
+    for tool in ["get_report", "get_failures"] {
+        let result = call(&master.url(), tool, json!({})).await;
+        let answer = structured(&result);
+        assert_eq!(answer["run"]["run_id"], "run-1", "{tool}");
+        let details = answer["details"].to_string();
+        assert!(
+            details.contains("A newer run is going on: run-2"),
+            "{details}"
+        );
+        assert!(
+            details.contains("expected to end at 12:03:10 UTC"),
+            "{details}"
+        );
+    }
+    let result = call(&master.url(), "get_report", json!({"run_id": "run-2"})).await;
+    let answer = structured(&result);
+    let verdict = answer["verdict"].as_str().unwrap();
+    assert!(
+        verdict.starts_with("Running: 38 of 300 tests so far"),
+        "{verdict}"
+    );
+    assert_eq!(answer["run"]["expected_finish_at"], "2026-11-21T12:03:10Z");
+    let runs = call(&master.url(), "get_summary", json!({})).await;
+    let runs = structured(&runs)["runs"].clone();
+    assert_eq!(
+        (&runs[0]["status"], &runs[0]["complete"]),
+        (&json!("running"), &json!(false))
+    );
+}

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::run::Run;
+use shared::status::RunStatus;
 
 use crate::untrusted;
 use crate::views::{figures, moment};
@@ -66,7 +67,10 @@ pub(super) fn facts(run: &Run, now: DateTime<Utc>) -> Vec<Fact> {
     let id = untrusted::short_id;
     let mut facts = vec![
         fact("When", moment::absolute(when)).noted(moment::ago(when, now)),
-        fact("Duration", moment::duration(run.duration)),
+        fact("Duration", moment::duration(run.duration)).noted(match run.status {
+            RunStatus::Running => "so far".to_owned(),
+            _ => String::new(),
+        }),
         fact("Worker", id(&run.worker_id, 120)),
         fact("Commit", id(&run.commit, 64)).noted(if run.dirty == Some(true) {
             "with local changes".to_owned()
@@ -155,7 +159,7 @@ pub(super) fn figures(run: &Run) -> Figures {
     let sometimes = [
         (run.xfailed, "xfailed", "idle"),
         (run.xpassed, "xpassed", "gap"),
-        (missing, "not reported", "gap"),
+        (missing, missing_name(run), "gap"),
         (run.rerun, "reruns", "gap"),
         (run.subtests_failed, "subtests failed", "bad"),
         (run.subtests_passed, "subtests passed", "good"),
@@ -179,6 +183,14 @@ pub(super) fn figures(run: &Run) -> Figures {
         segments: segments(run, missing),
         words: words.join(", "),
         counts,
+    }
+}
+
+/// What has not been reported may still come.
+fn missing_name(run: &Run) -> &'static str {
+    match run.status {
+        RunStatus::Running => "to come",
+        _ => "not reported",
     }
 }
 

@@ -102,6 +102,15 @@ fn a_green_page_is_the_only_green_page() {
 }
 
 #[test]
+fn the_page_of_a_run_that_goes_on_says_so_and_is_not_green() {
+    let html = render(&data(Some(sample::running())), REPORT_BYTES_MAX);
+    assert!(html.contains("<body class=\"live\">"));
+    assert!(html.contains("120 of 300 tests so far"));
+    assert!(html.contains("<dt>to come</dt><dd>180</dd>"));
+    assert!(!html.contains("never finished"));
+}
+
+#[test]
 fn the_page_of_a_failed_run_is_as_committed() {
     let mut data = data(Some(sample::run(9, 2)));
     data.stats = vec![shared::answer::FailureStat {

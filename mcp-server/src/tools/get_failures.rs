@@ -7,7 +7,7 @@ use shared::run::Run;
 
 use super::arguments::read;
 use super::{FIRST_RUN_HINT, answer, registry, schema};
-use crate::ask::{self, AskError, Filter};
+use crate::ask::{self, AskError, Filter, Found};
 use crate::client::Master;
 use crate::limits::{ANSWER_BYTES_MAX, FAILURES_DETAILS_MAX};
 use crate::views::budget::{Truncated, json_bytes, keep_front};
@@ -58,7 +58,7 @@ pub(super) fn definition() -> Tool {
     registry::reader(
         "get_failures",
         "Failures of the last run",
-        "What failed in the last run: verdict, failing tests with message and place, groups of \
+        "What failed in the last run that has ended: verdict, failing tests with message and place, groups of \
          alike failures, collection errors and crashes. Rerun one with \
          `pytest-platform-worker run -- 'NODEID'`.",
         schema::input::<Arguments>(),
@@ -73,9 +73,11 @@ pub(super) async fn call(
     let arguments: Arguments = read(arguments)?;
     let filter = Filter::new(arguments.project, arguments.worker_id, None);
     match ask::last_run(master, &filter).await? {
-        Some(run) => {
+        Some(Found { run, going_on }) => {
             let details = gather::details(master, &run, FAILURES_DETAILS_MAX).await;
-            answer::structured(&tell(&run, &details, master.url()))
+            let mut answer = tell(&run, &details, master.url());
+            answer.details.extend(going_on);
+            answer::structured(&answer)
         }
         None => answer::structured(&Answer {
             verdict: FIRST_RUN_HINT.to_owned(),
@@ -116,7 +118,7 @@ fn tell(run: &Run, details: &gather::Details, master_url: &str) -> Answer {
             .collect(),
         note: untrusted::NOTE,
     };
-    let room = ANSWER_BYTES_MAX.saturating_sub(json_bytes(&answer) + 500);
+    let room = ANSWER_BYTES_MAX.saturating_sub(json_bytes(&answer) + 1_200);
     let mut listed = failures::list(run, &details.cases);
     let id: String = url::form_urlencoded::byte_serialize(run.run_id.as_bytes()).collect();
     let all = format!("GET {master_url}/results/{id} has all; get_report shows more to the user");

@@ -25,7 +25,7 @@ struct Arguments {
     worker_id: Option<String>,
     /// Only this branch.
     branch: Option<String>,
-    /// This run, whatever the filters; default the newest.
+    /// This run, whatever the filters; default the newest that has ended.
     run_id: Option<String>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn definition() -> Tool {
     registry::reader(
         "get_report",
         "Test report",
-        "A report on the newest run that matches, or on run_id. You get the verdict, counts and \
+        "A report on the newest run that matches and has ended, or on run_id, which may still be running. You get the verdict, counts and \
          first failures; the user gets an HTML page with tracebacks, trend, frequent failures, \
          workers and slowest tests as an attached resource, so do not repeat it in full.",
         schema::input::<Arguments>(),
@@ -47,21 +47,25 @@ pub(super) async fn call(
 ) -> Result<CallToolResult, AskError> {
     let arguments: Arguments = read(arguments)?;
     let filter = Filter::new(arguments.project, arguments.worker_id, arguments.branch);
-    let run = ask::wanted_run(master, arguments.run_id.as_deref(), &filter).await?;
-    let data = gather::report(master, run, REPORT_DETAILS_MAX).await;
+    let found = ask::wanted_run(master, arguments.run_id.as_deref(), &filter).await?;
+    let (run, going_on) = found.map(|found| (found.run, found.going_on)).unzip();
+    let going_on = going_on.flatten();
+    let mut data = gather::report(master, run, REPORT_DETAILS_MAX).await;
+    data.remarks.extend(going_on.clone());
     let html = page::render(&data, REPORT_BYTES_MAX);
     let uri = server::report_uri(data.run.as_ref().map_or("none", |run| &run.run_id));
     let link = ReportLink {
         uri: uri.clone(),
         bytes: html.len() as u64,
     };
-    let summary = match &data.run {
+    let mut summary = match &data.run {
         Some(run) => {
             let sentence = trend::sentence(&data.trend);
-            report_summary::of_run(run, sentence, link, ANSWER_BYTES_MAX - 3_000)
+            report_summary::of_run(run, sentence, link, ANSWER_BYTES_MAX - 3_900)
         }
         None => report_summary::of_nothing(link),
     };
+    summary.details.extend(going_on);
     let text = TextContent::new(report_summary::text(&summary));
     let resource = ResourceContents::text(html, uri).with_mime_type("text/html");
     let for_user = Annotations::default().with_audience(vec![Role::User]);

@@ -43,7 +43,7 @@ pub(super) fn definition() -> Tool {
         "Last test runs",
         "The last test runs, newest first: id, status, counts, pass rate, project, branch, commit, \
          worker. Start here to find a run_id. A run with complete=false misses results and is \
-         never green.",
+         never green; status running means that it goes on.",
         schema::input::<Arguments>(),
         schema::output::<Answer>(),
     )

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod chart;
 pub mod failures;
 pub mod figures;
+pub mod going_on;
 pub mod moment;
 pub mod report_summary;
 pub mod run_line;

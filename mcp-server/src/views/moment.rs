@@ -7,6 +7,11 @@ pub fn absolute(moment: DateTime<Utc>) -> String {
     moment.format("%-d %b %Y, %H:%M:%S UTC").to_string()
 }
 
+/// The time of day to the second: `08:00:12 UTC`.
+pub fn time(moment: DateTime<Utc>) -> String {
+    moment.format("%H:%M:%S UTC").to_string()
+}
+
 /// A moment to the minute, for tables: `21 Nov 08:00`, with the year when it is not `now`'s.
 pub fn short(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let same_year = moment.format("%Y").to_string() == now.format("%Y").to_string();

@@ -43,6 +43,9 @@ pub struct RunLine {
     pub pass_rate: f64,
     /// Seconds.
     pub duration: f64,
+    /// UTC; only while running: its end if it takes as long as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_finish_at: Option<String>,
 }
 
 impl From<&RunSummary> for RunLine {
@@ -63,6 +66,11 @@ impl From<&RunSummary> for RunLine {
             total: run.total,
             pass_rate: figures::round(run.pass_rate),
             duration: figures::round_seconds(run.duration),
+            expected_finish_at: run
+                .live
+                .as_ref()
+                .and_then(|live| live.expected_finish_at)
+                .map(moment::machine),
         }
     }
 }
@@ -127,6 +135,32 @@ pub mod sample {
             run.exit_code = Some(1);
         }
         run.failures = failures;
+        run
+    }
+
+    /// The same in a list.
+    pub fn summary(passed: u64, failed: u64) -> shared::run::RunSummary {
+        super::summary(&run(passed, failed))
+    }
+
+    /// A run that goes on.
+    pub fn running() -> Run {
+        let mut run = run(117, 2);
+        run.status = shared::status::RunStatus::Running;
+        run.complete = false;
+        run.finished = false;
+        run.exit_code = None;
+        run.finished_at = None;
+        run.skipped = 1;
+        run.total = 120;
+        run.reported = 120;
+        run.collected = Some(300);
+        run.running = vec!["tests/test_shop.py::test_slow".into()];
+        run.running_count = 1;
+        run.live = Some(shared::stream::Live {
+            heard_at: shared::time::parse("2026-11-21T11:59:58Z").unwrap(),
+            expected_finish_at: shared::time::parse("2026-11-21T12:03:10Z"),
+        });
         run
     }
 

@@ -4,6 +4,7 @@ use shared::run::{ProblemKind, Run};
 use shared::status::RunStatus;
 
 use super::figures::{count, of};
+use super::going_on;
 use crate::untrusted;
 
 /// How a verdict feels; decides colour and sign.
@@ -83,10 +84,7 @@ pub fn of_run(run: &Run) -> Verdict {
         RunStatus::Timeout => ("Timed out", "Ended by the time limit".into()),
         RunStatus::Crashed => ("Crashed", crashed_headline(run)),
         RunStatus::Lost => ("Lost", "The worker went silent".into()),
-        RunStatus::Running => (
-            "Running",
-            format!("Still going on, {}", reported_so_far(run)),
-        ),
+        RunStatus::Running => ("Running", running_headline(run)),
     };
     let tone = match Tone::of(run.status) {
         Tone::Good if !run.complete => Tone::Gap,
@@ -96,6 +94,9 @@ pub fn of_run(run: &Run) -> Verdict {
         && run.status != RunStatus::Running
     {
         details.push(gap);
+    }
+    if run.status == RunStatus::Running {
+        details.extend(so_far(run));
     }
     details.extend(was_running(run));
     if matches!(
@@ -197,15 +198,32 @@ fn crashed_headline(run: &Run) -> String {
     }
 }
 
-fn reported_so_far(run: &Run) -> String {
-    match run.collected {
+/// `120 of 300 tests so far, expected to end at 12:03:10 UTC`.
+fn running_headline(run: &Run) -> String {
+    let far = match run.collected {
         Some(collected) => format!(
-            "with {} of {} reported",
+            "{} of {} so far",
             count(run.reported),
-            of(collected, "collected test", "collected tests")
+            of(collected, "test", "tests")
         ),
-        None => format!("with {} reported", of(run.reported, "test", "tests")),
+        None => format!("{} so far", of(run.reported, "test", "tests")),
+    };
+    match run.live.as_ref().and_then(going_on::expected_end) {
+        Some(end) => format!("{far}, {end}"),
+        None => far,
     }
+}
+
+/// What is known already of a run that goes on.
+fn so_far(run: &Run) -> impl Iterator<Item = String> {
+    let bad = (run.failed + run.error > 0).then(|| format!("So far, {}", bad_counts(run)));
+    let heard = run.live.as_ref().map(|live| {
+        format!(
+            "The worker was last heard at {}",
+            super::moment::time(live.heard_at)
+        )
+    });
+    bad.into_iter().chain(heard)
 }
 
 /// `Incomplete: 312 of 400 collected tests were reported`.
@@ -284,6 +302,43 @@ mod tests {
                 "Before that, 1 test failed",
             ]
         );
+    }
+
+    #[test]
+    fn a_run_that_goes_on_says_how_far_it_is_and_is_never_green() {
+        let verdict = of_run(&sample::running());
+        assert_eq!(verdict.tone, Tone::Live);
+        assert_eq!(
+            verdict.headline,
+            "120 of 300 tests so far, expected to end at 12:03:10 UTC"
+        );
+        assert_eq!(
+            verdict.details,
+            [
+                "So far, 2 tests failed",
+                "The worker was last heard at 11:59:58 UTC",
+                "Running: tests/test_shop.py::test_slow",
+            ]
+        );
+        let mut early = sample::running();
+        (early.collected, early.live) = (None, None);
+        assert_eq!(of_run(&early).headline, "120 tests so far");
+    }
+
+    #[test]
+    fn only_a_complete_run_that_passed_is_green() {
+        for status in RunStatus::ALL {
+            for complete in [true, false] {
+                let mut run = sample::run(5, 0);
+                (run.status, run.complete) = (status, complete);
+                let is_green = of_run(&run).tone == Tone::Good;
+                assert_eq!(
+                    is_green,
+                    complete && status == RunStatus::Passed,
+                    "{status}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub(crate) fn with_run(run: &Value) -> FakeMaster {
     };
     FakeMaster::start(vec![
         ("/results", json!([listed])),
-        ("/results?limit=1&project=shopp", json!([])),
+        ("/results?limit=50&project=shopp", json!([])),
         ("/results?limit=10&project=shopp", json!([])),
         ("/results/run-1", run.clone()),
         ("/results/run-1/cases", slow),
