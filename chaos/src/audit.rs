@@ -118,7 +118,7 @@ impl Audit {
         let cases = self.cases(run_id)?;
         // It may have ended between the two answers.
         let open = open || self.run(run_id)?.is_none_or(|now| now.status != run.status);
-        compare(run_id, entry, &run, &cases, open, &mut finding);
+        compare(run_id, entry, run.status, &cases, open, &mut finding);
         Ok(finding)
     }
 
@@ -240,7 +240,7 @@ impl Audit {
 fn compare(
     run_id: &str,
     entry: &Entry,
-    run: &Run,
+    status: RunStatus,
     cases: &[Case],
     open: bool,
     finding: &mut Finding,
@@ -273,14 +273,14 @@ fn compare(
                 finding.lost += 1;
                 finding.wrongs.push(format!(
                     "{run_id} ({}): {} was acknowledged and is not there",
-                    run.status.as_str(),
+                    status.as_str(),
                     expected.nodeid
                 ));
             }
             None if open => {}
             None => finding.wrongs.push(format!(
                 "{run_id} ({}): half-written, {} is missing",
-                run.status.as_str(),
+                status.as_str(),
                 expected.nodeid
             )),
         }
@@ -298,4 +298,83 @@ fn is_right(case: &Case, expected: &Expected) -> bool {
             .token
             .as_deref()
             .is_none_or(|token| says.contains(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(acknowledged: usize) -> Entry {
+        let test = |nodeid: &str| Expected {
+            nodeid: nodeid.into(),
+            outcome: Outcome::Passed,
+            token: None,
+        };
+        Entry {
+            intended: vec![test("a"), test("b")],
+            opened: true,
+            acknowledged,
+            ..Entry::default()
+        }
+    }
+
+    fn case(nodeid: &str, outcome: &str) -> Case {
+        serde_json::from_value(json!({
+            "nodeid": nodeid, "outcome": outcome, "outcomes": [outcome], "duration": null,
+            "setup": null, "call": null, "teardown": null, "attempts": 1, "executions": 1,
+            "started_at": null, "file": null, "line": null, "markers": [], "xdist_worker": null,
+            "memory_peak_kib": null, "message": null, "subtests_passed": 0, "subtests_failed": 0,
+            "subtests_skipped": 0,
+        }))
+        .unwrap()
+    }
+
+    fn found(entry: &Entry, cases: &[Case], open: bool) -> (u64, u64, u64, usize) {
+        let mut finding = Finding::default();
+        compare("run", entry, RunStatus::Running, cases, open, &mut finding);
+        let Finding {
+            found,
+            lost,
+            doubled,
+            wrongs,
+        } = finding;
+        (found, lost, doubled, wrongs.len())
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_found() {
+        let both = [case("a", "passed"), case("b", "passed")];
+        assert_eq!(found(&entry(2), &both, false), (2, 0, 0, 0));
+        // The second was under way.
+        assert_eq!(found(&entry(1), &both, true), (1, 0, 0, 0));
+        assert_eq!(found(&entry(1), &both[..1], true), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_missing_wrong_or_there_twice_is_seen() {
+        assert_eq!(found(&entry(2), &[case("a", "passed")], true), (1, 1, 0, 1));
+        let other = [case("a", "passed"), case("b", "failed")];
+        assert_eq!(found(&entry(2), &other, true), (1, 1, 0, 1));
+        let twice = [case("a", "passed"), case("a", "passed")];
+        assert_eq!(found(&entry(1), &twice, true), (1, 0, 1, 1));
+        let strange = [
+            case("a", "passed"),
+            case("b", "passed"),
+            case("c", "passed"),
+        ];
+        assert_eq!(found(&entry(2), &strange, false), (2, 0, 0, 1));
+    }
+
+    #[test]
+    fn a_run_that_is_neither_whole_nor_open_is_half_written() {
+        assert_eq!(
+            found(&entry(1), &[case("a", "passed")], false),
+            (1, 0, 0, 1)
+        );
+        let crashed = [case("a", "passed"), case("b", "crashed")];
+        assert_eq!(found(&entry(1), &crashed, true), (1, 0, 0, 0));
+        assert_eq!(found(&entry(1), &crashed, false), (1, 0, 0, 1));
+    }
 }

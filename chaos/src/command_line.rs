@@ -87,11 +87,17 @@ fn all(command_line: &CommandLine) -> Result<ExitCode> {
     let programs = Programs::keep(&command_line.python, folder.path())?;
     console::line(format_args!("seed {seed}"));
     let lanes = if command_line.short { LANES_SHORT } else { 1 };
-    let waiting = Mutex::new(0..chosen.len());
-    let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
-    let lane = || -> Result<Vec<(usize, Row)>> {
+    let waiting = Mutex::new((0..chosen.len()).collect::<Vec<_>>());
+    // Crowds go one after the other as long as there is something else to do beside them.
+    let next = |lane: usize| {
+        let mut waiting = waiting.lock().ok()?;
+        let liked = |&index: &usize| chosen[index].0.crowd == (lane == 0) || lanes == 1;
+        let place = waiting.iter().position(liked).unwrap_or(0);
+        (!waiting.is_empty()).then(|| waiting.remove(place))
+    };
+    let lane = |lane: usize| -> Result<Vec<(usize, Row)>> {
         let mut rows = Vec::new();
-        while let Some(index) = next() {
+        while let Some(index) = next(lane) {
             let (fault, engine) = chosen[index];
             let weights: f64 = chosen[index..].iter().map(|(fault, _)| fault.weight).sum();
             let total = Duration::from_secs_f64(command_line.minutes.max(0.0) * 60.0);
@@ -114,7 +120,9 @@ fn all(command_line: &CommandLine) -> Result<ExitCode> {
         Ok(rows)
     };
     let mut rows = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let lane = &lane;
+        let threads = (0..lanes).map(|number| scope.spawn(move || lane(number)));
+        let threads: Vec<_> = threads.collect();
         let mut rows = Vec::new();
         for thread in threads {
             rows.extend(thread.join().map_err(|_| anyhow!("a thread panicked"))??);

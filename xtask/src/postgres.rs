@@ -40,8 +40,9 @@ pub struct Postgres {
     /// Such as `15`.
     pub version: String,
     process: Guarded,
+    /// The port of `url`.
+    pub port: u16,
     programs: PathBuf,
-    port: u16,
     settings: Vec<&'static str>,
     folder: Folder,
 }
@@ -78,8 +79,8 @@ impl Postgres {
             url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             version,
             process: serve(&programs, folder.path(), port, &settings)?,
-            programs,
             port,
+            programs,
             settings,
             folder,
         };

@@ -23,6 +23,8 @@ pub(crate) struct Fault {
     pub(crate) short: &'static [Engine],
     /// Its share of the time, against those of the others.
     pub(crate) weight: f64,
+    /// Whether a crowd of workers and clients keeps the machine busy meanwhile.
+    pub(crate) crowd: bool,
     /// Breaks, looks, and writes into the row.
     pub(crate) run: Story,
 }
@@ -36,7 +38,15 @@ const fn fault(name: &'static str, engines: &'static [Engine], weight: f64, run:
         engines,
         short: engines,
         weight,
+        crowd: false,
         run,
+    }
+}
+
+const fn with_a_crowd(fault: Fault) -> Fault {
+    Fault {
+        crowd: true,
+        ..fault
     }
 }
 
@@ -53,9 +63,19 @@ const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
 /// Every fault.
 pub(crate) const FAULTS: [Fault; 11] = [
-    fault("master-killed", BOTH, 20.0, server_killed::master),
-    fault("backend-killed", POSTGRES, 8.0, server_killed::backend),
-    fault("database-killed", POSTGRES, 12.0, server_killed::database),
+    with_a_crowd(fault("master-killed", BOTH, 20.0, server_killed::master)),
+    with_a_crowd(fault(
+        "backend-killed",
+        POSTGRES,
+        8.0,
+        server_killed::backend,
+    )),
+    with_a_crowd(fault(
+        "database-killed",
+        POSTGRES,
+        12.0,
+        server_killed::database,
+    )),
     short_on_sqlite(fault("worker-killed", BOTH, 6.0, worker_killed::worker)),
     short_on_sqlite(fault("both-killed", BOTH, 6.0, worker_killed::both)),
     fault("pytest-killed", SQLITE, 4.0, worker_killed::pytest),

@@ -1,6 +1,7 @@
 //! `kill -9` of the worker, of worker and pytest together, and of pytest alone.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -22,8 +23,10 @@ const ROUNDS_MIN: u64 = 3;
 /// A test that finished this long before the kill has to be in the journal; one that finished later
 /// may have been on its way there.
 const ON_ITS_WAY_S: f64 = 1.0;
-/// Latest moment of a kill after the start, in milliseconds.
-const KILL_MS_MAX: u64 = 4_000;
+/// Latest moment of a kill, in milliseconds: after the first test has ended, and in every fourth round
+/// after the start, when Python may still be loading.
+const KILL_MS_MAX: u64 = 2_500;
+const KILL_EARLY_MS_MAX: u64 = 1_000;
 /// How long pytest may go on after its worker died, and how long a run may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -108,8 +111,8 @@ fn suites(setting: &Setting) -> Result<[Suite; 3]> {
         Suite::write(&setting.folder.join(name), shape, &mut setting.random(99))
     };
     Ok([
-        suite("long", 60, 60, 0)?,
-        suite("parallel", 90, 60, 2)?,
+        suite("long", 60, 50, 0)?,
+        suite("parallel", 90, 50, 2)?,
         suite("quick", 5, 0, 0)?,
     ])
 }
@@ -141,7 +144,13 @@ fn kill(
         .variables
         .push(("CHAOS_TRUTH".into(), written.clone().into()));
     let running = worker.start(&suites[suite], &run_id)?;
-    std::thread::sleep(Duration::from_millis(100 + random.below(KILL_MS_MAX)));
+    let wait_ms = if round % 4 == 3 {
+        random.below(KILL_EARLY_MS_MAX)
+    } else {
+        wait_for_a_test(&written);
+        random.below(KILL_MS_MAX)
+    };
+    std::thread::sleep(Duration::from_millis(wait_ms));
     let below = descendants::of(running.id());
     let at_s = truth::now_s();
     match victim {
@@ -164,6 +173,14 @@ fn kill(
     })
 }
 
+/// A machine that has other things to do may take long until the first test runs.
+fn wait_for_a_test(written: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while truth::read(written).is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits until none of them is left. Those whose parent died are our children by now.
 fn all_end(processes: &[u32]) -> bool {
     let deadline = Instant::now() + PATIENCE;
@@ -181,7 +198,7 @@ fn lives(process: u32) -> bool {
     if let Some(pid) = pid {
         let _ = waitpid(Some(pid), WaitOptions::NOHANG);
     }
-    std::path::Path::new(&format!("/proc/{process}")).exists()
+    Path::new(&format!("/proc/{process}")).exists()
 }
 
 /// What was left goes with the next run or with `flush`, in turns.

@@ -98,8 +98,8 @@ fn check_postgres(server: &Postgres) -> Result<Vec<String>> {
     let mut check = Command::new(programs.join("pg_amcheck"));
     check
         .args(["--install-missing", "--heapallindexed", "--no-password"])
-        .arg("--maintenance-db")
-        .arg(&server.url)
+        .args(["--host", "127.0.0.1", "--username", "postgres"])
+        .args(["--port", &server.port.to_string()])
         .args(["--database", "postgres"]);
     Ok(match process::output(&mut check) {
         Ok(_) => Vec::new(),
