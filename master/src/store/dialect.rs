@@ -9,10 +9,16 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::StoreError;
 use super::engine::Pools;
+use super::many::Placeholders;
 
 /// Differs because a SQLite transaction that reads before it writes can lose its place to another
 /// writer and fail, so a writing transaction takes the write lock at once.
 pub(super) const SQLITE_BEGIN: &str = "begin immediate";
+
+/// Differs because SQLite looks a numbered placeholder up among all of its statement, so that what a
+/// value costs would grow with their number; PostgreSQL knows no others.
+pub(super) const SQLITE_PLACEHOLDERS: Placeholders = Placeholders::InTurn;
+pub(super) const POSTGRES_PLACEHOLDERS: Placeholders = Placeholders::Numbered;
 
 /// Differs because the engines name their column types and automatic ids differently.
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");

@@ -4,9 +4,17 @@
 
 use std::fmt::Write;
 
-/// Most placeholders in one statement. SQLite looks each one up among all of them, so what a value
-/// costs grows with their number; below some hundred, the call itself costs more.
-const PLACEHOLDERS_MAX: usize = 512;
+/// Most placeholders in one statement. With fewer, the call itself costs more than what it does.
+const PLACEHOLDERS_MAX: usize = 4_096;
+
+/// How a statement names the values that are bound to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placeholders {
+    /// `$1`, `$2` and so on.
+    Numbered,
+    /// `?` for each value in turn.
+    InTurn,
+}
 
 /// Cuts rows of `width` values into pieces whose lengths are powers of two.
 pub(super) fn chunks<T>(rows: &[T], width: usize) -> impl Iterator<Item = &[T]> {
@@ -21,12 +29,18 @@ pub(super) fn chunks<T>(rows: &[T], width: usize) -> impl Iterator<Item = &[T]> 
 }
 
 /// `head ($1,$2),($3,$4) tail`.
-pub(super) fn values(head: &'static str, rows: usize, width: usize, tail: &'static str) -> String {
+pub(super) fn values(
+    head: &'static str,
+    rows: usize,
+    width: usize,
+    tail: &'static str,
+    style: Placeholders,
+) -> String {
     let mut text = String::with_capacity(head.len() + tail.len() + rows * width * 6);
     text.push_str(head);
     for row in 0..rows {
         text.push_str(if row == 0 { " (" } else { ",(" });
-        placeholders(&mut text, row * width + 1, width);
+        placeholders(&mut text, row * width + 1, width, style);
         text.push(')');
     }
     text.push(' ');
@@ -34,19 +48,28 @@ pub(super) fn values(head: &'static str, rows: usize, width: usize, tail: &'stat
     text
 }
 
-/// `head ($n,$n+1,...)`, for `in`.
-pub(super) fn list(head: &'static str, first: usize, length: usize) -> String {
+/// `head ($n,$n+1,...)`, for `in`; in the head, the values before are `$1` and so on, in this order.
+pub(super) fn list(head: &'static str, first: usize, length: usize, style: Placeholders) -> String {
     let mut text = format!("{head} (");
-    placeholders(&mut text, first, length);
+    if style == Placeholders::InTurn {
+        // The driver counts the two kinds apart: a statement has one of them only.
+        for number in 1..first {
+            text = text.replacen(&format!("${number}"), "?", 1);
+        }
+    }
+    placeholders(&mut text, first, length, style);
     text.push(')');
     text
 }
 
-fn placeholders(text: &mut String, first: usize, length: usize) {
+fn placeholders(text: &mut String, first: usize, length: usize, style: Placeholders) {
     for number in first..first + length {
         let comma = if number == first { "" } else { "," };
         // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}${number}");
+        let _ = match style {
+            Placeholders::Numbered => write!(text, "{comma}${number}"),
+            Placeholders::InTurn => write!(text, "{comma}?"),
+        };
     }
 }
 
@@ -76,14 +99,24 @@ mod tests {
             2,
             2,
             "on conflict do nothing",
+            Placeholders::Numbered,
         );
         assert_eq!(
             text,
             "insert into t (a, b) values ($1,$2),($3,$4) on conflict do nothing"
         );
         assert_eq!(
-            list("select a from t where a in", 2, 2),
+            list("select a from t where a in", 2, 2, Placeholders::Numbered),
             "select a from t where a in ($2,$3)"
+        );
+        assert_eq!(
+            list(
+                "select a from t where b = $1 and a in",
+                2,
+                2,
+                Placeholders::InTurn
+            ),
+            "select a from t where b = ? and a in (?,?)"
         );
     }
 }

@@ -95,7 +95,13 @@ pub(crate) async fn insert(
 ) -> Result<Vec<(i64, String)>, StoreError> {
     let mut added = Vec::new();
     for chunk in many::chunks(runs, WIDTH) {
-        let text = many::values(INSERT, chunk.len(), WIDTH, RETURNING);
+        let text = many::values(
+            INSERT,
+            chunk.len(),
+            WIDTH,
+            RETURNING,
+            transaction.placeholders(),
+        );
         added.extend(on_connection!(transaction, connection => {
             let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
             for run in chunk {
@@ -212,7 +218,7 @@ pub(crate) async fn content_hashes(
 ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
     let mut found = Vec::new();
     for chunk in many::chunks(run_ids, 1) {
-        let text = many::list(CONTENT_HASHES, 1, chunk.len());
+        let text = many::list(CONTENT_HASHES, 1, chunk.len(), transaction.placeholders());
         found.extend(on_connection!(transaction, connection => {
             let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
             for run_id in chunk {
