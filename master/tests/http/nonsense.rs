@@ -105,6 +105,9 @@ async fn every_parameter_of_the_document_takes_nonsense_calmly() {
                 assert!(answer.json().is_array() || answer.json()["code"].is_string());
             }
         }
+        if !path.contains("{run_id}") {
+            continue;
+        }
         for value in values.iter().filter(|value| !value.is_empty()) {
             let answer = app.get(&path.replace("{run_id}", value)).await;
             assert!(

@@ -144,6 +144,10 @@ pub mod sample {
     }
 
     /// A run that goes on.
+    ///
+    /// # Panics
+    ///
+    /// When the sample is no run.
     pub fn running() -> Run {
         let mut run = run(117, 2);
         run.status = shared::status::RunStatus::Running;
