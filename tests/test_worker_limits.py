@@ -282,9 +282,10 @@ def test_a_stopped_worker_costs_the_bounded_wait_once(started: Any, master: Mast
     assert session.end() == 0, session.output
     assert 4.5 < took < 5 + 25, took
     run = session.run(master)
-    assert run["status"] == "internal_error"
-    assert (run["exit_code"], run["complete"]) == (0, False)
-    assert "pipe was closed while pytest went on" in texts(run)
+    # A worker that wakes up when pytest has ended cannot tell a plugin that gave up from a process
+    # that ended without a goodbye.
+    assert run["status"] in ("internal_error", "crashed")
+    assert (run["exit_code"], run["finished"], run["complete"]) == (0, False, False)
 
 
 # --- tests that play with descriptors and processes ---
