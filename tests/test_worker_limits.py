@@ -154,7 +154,9 @@ def test_a_cancelled_job_is_reported_inside_the_grace(
     (session.signal if whom == "worker" else session.signal_group)(number)
     code = session.end()
     assert time.monotonic() - told < STOP_MAX_S
-    assert code == (2 if number == signal.SIGINT else 128 + number), session.output
+    # The controller of xdist waits ten seconds for a worker that takes no interrupt: it is killed.
+    expected = (2, 137) if number == signal.SIGINT else (128 + number,)
+    assert code in expected, session.output
     run = session.run(master)
     assert run["status"] == "interrupted"
     assert "test_hang" in last_names(run["running"])
