@@ -5,12 +5,12 @@ use super::hash::Hash16;
 use super::{Store, StoreError};
 
 const BY_RUN: &str = "select s.run, r.worker_id, r.status, r.received_us, \
-     r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, s.batch_count, s.bytes, \
-     s.finish_hash from runs r join streams s on s.run = r.id where s.run = $1";
+     r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, \
+     s.batch_count, s.bytes, s.finish_hash from runs r join streams s on s.run = r.id where s.run = $1";
 
 const BY_RUN_ID: &str = "select s.run, r.worker_id, r.status, r.received_us, \
-     r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, s.batch_count, s.bytes, \
-     s.finish_hash from runs r join streams s on s.run = r.id where r.run_id = $1";
+     r.project, r.pass_rate, r.total, s.opening, s.open_hash, s.heard_us, s.pulse, s.progress, \
+     s.batch_count, s.bytes, s.finish_hash from runs r join streams s on s.run = r.id where r.run_id = $1";
 
 const INSERT: &str = "insert into streams (run, opening, open_hash, heard_us, pulse, progress, \
      batch_count, bytes) values ($1, $2, $3, $4, 1, $5, 0, 0)";

@@ -80,7 +80,7 @@ async fn another_opening_is_a_conflict(db: &Database) {
     opened.save(make::run("whole")).await;
     let finished = refusal(open(opening(&make::run("whole"))).await);
     assert_eq!(finished, StreamError::Finished);
-    worker.run_id = "whole".to_owned();
+    "whole".clone_into(&mut worker.run_id);
     let answer = open(worker).await;
     assert!(matches!(answer, Err(IngestError::Conflict)), "{answer:?}");
     opened.close().await;
