@@ -22,7 +22,7 @@ const STORE_SIZE: &str = "5m";
 const STORE_BYTES_LEFT: u64 = 2_500_000;
 /// Size of the disk under a journal, and the most that is left of it at the beginning.
 const JOURNAL_SIZE: &str = "1m";
-const JOURNAL_BYTES_LEFT_MAX: u64 = 40_000;
+const JOURNAL_BYTES_LEFT_MAX: u64 = 16_000;
 /// Runs refused in a row after which the disk counts as full.
 const REFUSED_IN_A_ROW: usize = 4;
 /// Most pairs of runs that are sent to fill the disk.

@@ -10,7 +10,7 @@ use xtask::random::Random;
 use super::make_folder;
 use crate::book::Expected;
 
-/// Put beside every suite: each finished test goes to a file of the suite's own at once, with the
+/// Put beside every suite: each test that ended goes to a file of the suite's own, with the
 /// time of a clock that all processes share. It owes nothing to the worker or its plugin.
 const CONFTEST: &str = include_str!("../../suite/conftest.py");
 /// The one file of tests.
