@@ -30,6 +30,15 @@ fn kept(stage: &Stage) -> Vec<Kept> {
     kept
 }
 
+/// The runs that were sent whole. A run that takes long on a slow machine is sent in parts as well.
+fn whole(master: &Master) -> Vec<NewRun> {
+    let requests = master.requests();
+    let whole = requests
+        .iter()
+        .filter(|request| request.line.starts_with("POST /results HTTP"));
+    whole.map(crate::master::Request::run).collect()
+}
+
 #[test]
 fn a_run_arrives_with_its_labels() {
     let stage = Stage::with(PASSES);
@@ -109,10 +118,7 @@ fn a_master_that_hangs_costs_the_upload_timeout_and_no_more() {
         elapsed >= Duration::from_millis(1500) && elapsed < Duration::from_secs(6),
         "{elapsed:?}"
     );
-    assert!(
-        done.stderr.contains("did not answer within 1.5 s"),
-        "{done:?}"
-    );
+    assert!(done.stderr.contains("did not answer within 1."), "{done:?}");
     assert_eq!(kept(&stage).len(), 1);
 }
 
@@ -124,7 +130,7 @@ fn a_worker_that_is_killed_while_it_waits_for_the_master_has_kept_the_run() {
     command.env("WORKER_UPLOAD_TIMEOUT", "30");
     let mut worker = command.spawn().unwrap();
     let start = Instant::now();
-    while master.requests().is_empty() && start.elapsed() < Duration::from_secs(25) {
+    while whole(&master).is_empty() && start.elapsed() < Duration::from_secs(25) {
         std::thread::sleep(Duration::from_millis(50));
     }
     worker.kill().unwrap();
@@ -146,21 +152,20 @@ fn a_master_that_fails_for_a_moment_is_asked_again() {
     ] {
         let master = Master::answering(&[failure.clone(), failure.clone(), Answer::Saved]);
         let (done, _, stage) = against(&master.url, &[]);
-        assert_eq!(
-            (done.code, master.requests().len()),
-            (0, 3),
-            "{failure:?} {done:?}"
-        );
+        assert_eq!(done.code, 0, "{failure:?} {done:?}");
         assert!(done.stderr.contains(", uploaded "), "{done:?}");
-        let requests = master.requests();
-        assert_eq!(requests[0].run(), requests[2].run(), "it is the same run");
+        assert!(master.requests().len() >= 3, "{failure:?}");
+        let runs = whole(&master);
+        assert!(runs.iter().all(|run| *run == runs[0]), "it is the same run");
         assert!(kept(&stage).is_empty());
     }
 }
 
 #[test]
 fn a_wait_that_the_master_asks_for_is_kept() {
-    let master = Master::answering(&[Answer::Status(503, "retry-after: 2\r\n", ""), Answer::Saved]);
+    // Twice: a session that takes long on a slow machine asks once while it goes on.
+    let busy = Answer::Status(503, "retry-after: 2\r\n", "");
+    let master = Master::answering(&[busy.clone(), busy, Answer::Saved]);
     let (done, elapsed, _) = against(&master.url, &[]);
     assert!(done.stderr.contains(", uploaded "), "{done:?}");
     assert!(elapsed >= Duration::from_secs(2), "{elapsed:?}");
@@ -183,7 +188,7 @@ fn a_refusal_is_final_and_told_in_the_masters_words() {
     ] {
         let master = Master::answering(&[Answer::Status(status, "", body)]);
         let (done, _, stage) = against(&master.url, &[]);
-        assert_eq!((done.code, master.requests().len()), (0, 1), "{status}");
+        assert_eq!((done.code, whole(&master).len()), (0, 1), "{status}");
         assert!(done.stderr.contains(told), "{done:?}");
         assert_eq!(kept(&stage).len(), 1);
     }
