@@ -150,6 +150,7 @@ pub(super) fn figures(run: &Run) -> Figures {
             .unwrap_or(run.reported)
             .saturating_sub(run.reported)
     };
+    let (missing_name, missing_class) = missing_words(run);
     let always = [
         (run.passed, "passed", "good"),
         (run.failed, "failed", "bad"),
@@ -159,7 +160,7 @@ pub(super) fn figures(run: &Run) -> Figures {
     let sometimes = [
         (run.xfailed, "xfailed", "idle"),
         (run.xpassed, "xpassed", "gap"),
-        (missing, missing_name(run), "gap"),
+        (missing, missing_name, missing_class),
         (run.rerun, "reruns", "gap"),
         (run.subtests_failed, "subtests failed", "bad"),
         (run.subtests_passed, "subtests passed", "good"),
@@ -186,11 +187,11 @@ pub(super) fn figures(run: &Run) -> Figures {
     }
 }
 
-/// What has not been reported may still come.
-fn missing_name(run: &Run) -> &'static str {
+/// Name and style of what has not been reported: it may still come.
+fn missing_words(run: &Run) -> (&'static str, &'static str) {
     match run.status {
-        RunStatus::Running => "to come",
-        _ => "not reported",
+        RunStatus::Running => ("to come", "idle"),
+        _ => ("not reported", "gap"),
     }
 }
 
@@ -201,7 +202,7 @@ fn segments(run: &Run, missing: u64) -> Vec<Segment> {
         (run.skipped, "idle"),
         (run.failed, "bad"),
         (run.error, "error"),
-        (missing, "gap"),
+        (missing, missing_words(run).1),
     ];
     let all: u64 = parts.iter().map(|(number, _)| number).sum();
     let wanted = parts.map(|(number, _)| match number {
