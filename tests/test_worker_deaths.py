@@ -136,19 +136,19 @@ def test_the_death_of_the_xdist_controller_names_every_test_that_was_running(
 ) -> None:
     tests = (
         "import os, signal, time, pytest\n"
-        "def test_kills():\n"
+        "@pytest.mark.xdist_group('a')\ndef test_kills():\n"
         "    while not os.path.exists('sleeping'): time.sleep(0.01)\n"
         "    time.sleep(0.5)\n"
         "    os.kill(os.getppid(), signal.SIGKILL)\n"
         "    time.sleep(5)\n"
-        "def test_sleeps():\n"
+        "@pytest.mark.xdist_group('b')\ndef test_sleeps():\n"
         "    open('sleeping', 'w').close()\n"
         "    time.sleep(5)\n"
-        "def test_later():\n    pass\n"
-        "def test_last():\n    pass\n"
+        "@pytest.mark.xdist_group('a')\ndef test_later():\n    pass\n"
+        "@pytest.mark.xdist_group('b')\ndef test_last():\n    pass\n"
     )
     session = started(tests)
-    arguments = ("-n", "2", "--dist", "load", "--maxschedchunk", "1")
+    arguments = ("-n", "2", "--dist", "loadgroup")
     session = session.start(*arguments) if form == "run" else session.start_sidecar(*arguments)
     assert session.end() == 137, session.output
     run = only_run(master)
