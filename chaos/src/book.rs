@@ -5,6 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::outcome::Outcome;
 
+/// The project of every suite.
+pub(crate) const PROJECT: &str = "chaos";
+
 /// What a test is expected to have become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expected {
@@ -31,6 +34,18 @@ pub(crate) struct Entry {
     pub(crate) acknowledged: usize,
     /// Whether the whole run was acknowledged.
     pub(crate) saved: bool,
+}
+
+impl Entry {
+    /// A run of a suite, reported by the worker of this name.
+    pub(crate) fn of_suite(worker_id: &str, expected: &[Expected]) -> Self {
+        Self {
+            worker_id: worker_id.to_owned(),
+            project: PROJECT.to_owned(),
+            intended: expected.to_vec(),
+            ..Self::default()
+        }
+    }
 }
 
 /// All runs of one fault by their ids.

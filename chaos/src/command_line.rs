@@ -5,17 +5,15 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use xtask::process::{self, Folder};
 use xtask::{console, descendants};
 
 use crate::faults::{FAULTS, Fault};
 use crate::ledger::{self, Row};
+use crate::schedule::Schedule;
 use crate::stage::{Engine, Programs, Setting, make_folder};
-
-/// Shortest time for a fault that is asked for, so that each can make its first rounds.
-const FAULT_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// How many faults the short form tries at the same time: most of its time is waiting.
 const LANES_SHORT: usize = 3;
@@ -86,51 +84,31 @@ fn all(command_line: &CommandLine) -> Result<ExitCode> {
     let folder = Folder::make("pytest-platform-chaos")?;
     let programs = Programs::keep(&command_line.python, folder.path())?;
     console::line(format_args!("seed {seed}"));
-    let lanes = if command_line.short { LANES_SHORT } else { 1 };
-    let waiting = Mutex::new((0..chosen.len()).collect::<Vec<_>>());
-    // Crowds go one after the other as long as there is something else to do beside them.
-    let next = |lane: usize| {
-        let mut waiting = waiting.lock().ok()?;
-        let liked = |&index: &usize| chosen[index].0.crowd == (lane == 0) || lanes == 1;
-        let place = waiting.iter().position(liked).unwrap_or(0);
-        (!waiting.is_empty()).then(|| waiting.remove(place))
+    let schedule = Schedule {
+        chosen: &chosen,
+        waiting: Mutex::new((0..chosen.len()).collect()),
+        lanes: if command_line.short { LANES_SHORT } else { 1 },
+        total: Duration::from_secs_f64(command_line.minutes.max(0.0) * 60.0),
+        started,
     };
-    let lane = |lane: usize| -> Result<Vec<(usize, Row)>> {
-        let mut rows = Vec::new();
-        while let Some(index) = next(lane) {
-            let (fault, engine) = chosen[index];
-            let weights: f64 = chosen[index..].iter().map(|(fault, _)| fault.weight).sum();
-            let total = Duration::from_secs_f64(command_line.minutes.max(0.0) * 60.0);
-            let left = total.saturating_sub(started.elapsed());
-            let share = left.mul_f64(fault.weight / weights).max(FAULT_TIME_MIN);
-            let name = format!("{}-{engine}", fault.name);
-            let setting = Setting {
-                programs: programs.clone(),
-                seed: seed ^ hash(&name),
-                engine,
-                until: Instant::now() + share,
-                short: command_line.short,
-                folder: make_folder(&folder.path().join(&name))?,
-            };
-            rows.push((index, one(fault, &setting)));
-            process::give_way_to_signals();
-            // What a long run leaves behind would fill the disk.
-            let _ = std::fs::remove_dir_all(&setting.folder);
-        }
-        Ok(rows)
+    let attempt = |index: usize, until: Instant| -> Result<Row> {
+        let (fault, engine) = chosen[index];
+        let name = format!("{}-{engine}", fault.name);
+        let setting = Setting {
+            programs: programs.clone(),
+            seed: seed ^ hash(&name),
+            engine,
+            until,
+            short: command_line.short,
+            folder: make_folder(&folder.path().join(&name))?,
+        };
+        let row = one(fault, &setting);
+        process::give_way_to_signals();
+        // What a long run leaves behind would fill the disk.
+        let _ = std::fs::remove_dir_all(&setting.folder);
+        Ok(row)
     };
-    let mut rows = std::thread::scope(|scope| {
-        let lane = &lane;
-        let threads = (0..lanes).map(|number| scope.spawn(move || lane(number)));
-        let threads: Vec<_> = threads.collect();
-        let mut rows = Vec::new();
-        for thread in threads {
-            rows.extend(thread.join().map_err(|_| anyhow!("a thread panicked"))??);
-        }
-        anyhow::Ok(rows)
-    })?;
-    rows.sort_by_key(|&(index, _)| index);
-    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    let rows = schedule.all(&attempt)?;
     Ok(ledger::print(&rows, seed, started))
 }
 

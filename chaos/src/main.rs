@@ -5,6 +5,7 @@ mod book;
 mod command_line;
 mod faults;
 mod ledger;
+mod schedule;
 mod stage;
 
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
 //! Clocks that differ by an hour and by a day between worker and master, and that are stepped while
 //! a run goes on.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -99,12 +98,7 @@ impl Scene<'_> {
         if matches!(place, Place::Worker) {
             clock.step(offset)?;
         }
-        let entry = Entry {
-            worker_id: "worker".into(),
-            project: "chaos".into(),
-            intended: self.suite.expected.clone(),
-            ..Entry::default()
-        };
+        let entry = Entry::of_suite(&worker.name, &self.suite.expected);
         self.book.intend(&run_id, entry);
         self.open_silent_one(&format!("silent-{}", row.rounds));
         let running = worker.start(&self.suite, &run_id)?;
@@ -143,16 +137,9 @@ impl Scene<'_> {
     }
 
     fn open_silent_one(&self, run_id: &str) {
-        let stop = AtomicBool::new(false);
-        let mut client = Client {
-            url: self.master.url.clone(),
-            worker_id: "silent".into(),
-            book: &self.book,
-            random: self.setting.random(5),
-            stop: &stop,
-            tries_max: 3,
-            connection: None,
-        };
+        let random = self.setting.random(5);
+        let mut client = Client::new(&self.master.url, "silent", &self.book, random);
+        client.tries_max = 3;
         client.open_only(run_id);
     }
 

@@ -137,12 +137,7 @@ impl Scene<'_> {
             worker.reach_nobody();
         }
         let book = Book::default();
-        let entry = Entry {
-            worker_id: "worker".into(),
-            project: "chaos".into(),
-            intended: self.suite.expected.clone(),
-            ..Entry::default()
-        };
+        let entry = Entry::of_suite(&worker.name, &self.suite.expected);
         book.intend(run_id, entry);
         let wrongs = row.wrongs.len();
         let ended = worker.run(&self.suite, run_id)?;

@@ -1,7 +1,6 @@
 //! The Nth write, sync, open or truncation of the master's database fails: once, or from then on.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
@@ -160,16 +159,8 @@ fn after(setting: &Setting, folder: &Path, book: &Book, row: &mut Row) -> Result
 }
 
 fn talk(setting: &Setting, master: &Master, book: &Book, name: &str, row: &mut Row) {
-    let stop = AtomicBool::new(false);
-    let mut client = Client {
-        url: master.url.clone(),
-        worker_id: "client".into(),
-        book,
-        random: setting.random(7),
-        stop: &stop,
-        tries_max: TRIES_MAX,
-        connection: None,
-    };
+    let mut client = Client::new(&master.url, "client", book, setting.random(7));
+    client.tries_max = TRIES_MAX;
     for wrong in client.both_ways(name) {
         row.wrong(wrong);
     }

@@ -1,7 +1,6 @@
 //! A disk that is really full: under the master's database, and under the worker's journal.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 
@@ -51,16 +50,9 @@ fn store_round(setting: &Setting, row: &mut Row) -> Result<()> {
     launch.prefix = disk.prefix(&setting.folder);
     let mut master = Master::start(launch)?;
     let book = Book::default();
-    let stop = AtomicBool::new(false);
-    let mut client = Client {
-        url: master.url.clone(),
-        worker_id: "client".into(),
-        book: &book,
-        random: setting.random(row.rounds),
-        stop: &stop,
-        tries_max: 1,
-        connection: None,
-    };
+    let random = setting.random(row.rounds);
+    let mut client = Client::new(&master.url, "client", &book, random);
+    client.tries_max = 1;
     let mut refused = 0;
     for pair in 0..PAIRS_MAX {
         let before = saved(&book);
@@ -165,12 +157,7 @@ fn journal_round(
         worker.reach_nobody();
     }
     let book = Book::default();
-    let entry = Entry {
-        worker_id: "worker".into(),
-        project: "chaos".into(),
-        intended: suite.expected.clone(),
-        ..Entry::default()
-    };
+    let entry = Entry::of_suite(&worker.name, &suite.expected);
     book.intend(&run_id, entry);
     let wrongs = row.wrongs.len();
     let ended = worker.run(suite, &run_id)?;

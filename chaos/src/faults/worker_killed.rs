@@ -76,7 +76,7 @@ fn story(setting: &Setting, row: &mut Row, victim: Victim) -> Result<()> {
         let arrived = look(&mut audit, &killed, expected, victim, row)?;
         late.0 += arrived.0;
         late.1 += arrived.1;
-        book.intend(&killed.run_id, entry(Vec::new()));
+        book.intend(&killed.run_id, Entry::of_suite(&worker.name, &[]));
         row.rounds += 1;
     }
     row.note(format!(
@@ -115,15 +115,6 @@ fn suites(setting: &Setting) -> Result<[Suite; 3]> {
         suite("parallel", 90, 50, 2)?,
         suite("quick", 5, 0, 0)?,
     ])
-}
-
-fn entry(intended: Vec<Expected>) -> Entry {
-    Entry {
-        worker_id: "worker".into(),
-        project: "chaos".into(),
-        intended,
-        ..Entry::default()
-    }
 }
 
 /// Starts a run and kills; comes back when nothing of it runs any more.
@@ -219,7 +210,7 @@ fn deliver(
         return Ok(());
     }
     let run_id = format!("next-{}", row.rounds);
-    book.intend(&run_id, entry(quick.expected.clone()));
+    book.intend(&run_id, Entry::of_suite(&worker.name, &quick.expected));
     let ended = worker.run(quick, &run_id)?;
     if ended.uploaded() {
         book.saved(&run_id);

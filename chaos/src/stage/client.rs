@@ -33,22 +33,35 @@ enum Stopped {
 /// One client.
 pub(crate) struct Client<'a> {
     /// The master.
-    pub(crate) url: String,
+    url: String,
     /// Its name.
-    pub(crate) worker_id: String,
+    worker_id: String,
     /// Where it writes down what it sends.
-    pub(crate) book: &'a Book,
+    book: &'a Book,
     /// Its choices.
-    pub(crate) random: Random,
-    /// Tells when to stop, even in the middle of a run.
-    pub(crate) stop: &'a AtomicBool,
+    random: Random,
+    /// Tells when to stop, even in the middle of a run; without it, never.
+    pub(crate) stop: Option<&'a AtomicBool>,
     /// How often it tries a request.
     pub(crate) tries_max: u64,
-    /// Its connection, made when it is needed.
-    pub(crate) connection: Option<Connection>,
+    /// Made when it is needed.
+    connection: Option<Connection>,
 }
 
-impl Client<'_> {
+impl<'a> Client<'a> {
+    /// A client that never gives up.
+    pub(crate) fn new(url: &str, worker_id: &str, book: &'a Book, random: Random) -> Self {
+        Self {
+            url: url.to_owned(),
+            worker_id: worker_id.to_owned(),
+            book,
+            random,
+            stop: None,
+            tries_max: u64::MAX,
+            connection: None,
+        }
+    }
+
     /// Sends runs until it is told to stop; answers with what the master refused.
     pub(crate) fn work(&mut self, pause: Duration) -> Vec<String> {
         let mut refused = Vec::new();
@@ -208,7 +221,7 @@ impl Client<'_> {
     }
 
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        self.stop.is_some_and(|stop| stop.load(Ordering::Acquire))
     }
 
     /// Makes a run and writes down what it amounts to.

@@ -67,15 +67,9 @@ impl<'a> Crowd<'a> {
         let mut threads: Vec<_> = workers.collect();
         threads.extend((0..CLIENTS).map(|number| {
             scope.spawn(move || {
-                let mut client = Client {
-                    url: url.to_owned(),
-                    worker_id: format!("client-{number}"),
-                    book,
-                    random: setting.random(1_000_000 + number),
-                    stop,
-                    tries_max: u64::MAX,
-                    connection: None,
-                };
+                let random = setting.random(1_000_000 + number);
+                let mut client = Client::new(url, &format!("client-{number}"), book, random);
+                client.stop = Some(stop);
                 Ok(client.work(CLIENT_PAUSE))
             })
         }));
@@ -129,12 +123,7 @@ fn work(
     while !stop.load(Ordering::Acquire) {
         round += 1;
         let run_id = format!("{}-{round}", worker.name);
-        let entry = Entry {
-            worker_id: worker.name.clone(),
-            project: "chaos".into(),
-            intended: suite.expected.clone(),
-            ..Entry::default()
-        };
+        let entry = Entry::of_suite(&worker.name, &suite.expected);
         book.intend(&run_id, entry);
         let ended = worker.run(&suite, &run_id)?;
         if ended.uploaded() {

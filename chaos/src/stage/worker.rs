@@ -12,6 +12,8 @@ use rustix::process::Signal;
 use shared::outcome::Outcome;
 use xtask::process::{self, Guarded};
 
+use crate::book::PROJECT;
+
 use super::{Programs, Setting, Suite, make_folder};
 
 /// How long a run of a small suite may take, on a machine that has other things to do.
@@ -179,7 +181,7 @@ impl Worker {
         command
             .env("MASTER_URL", &self.master_url)
             .env("WORKER_ID", &self.name)
-            .env("PROJECT", "chaos")
+            .env("PROJECT", PROJECT)
             .env("BRANCH", "main")
             .env("WORKER_STATE_DIR", &self.state)
             .env("XDG_STATE_HOME", &self.state)
