@@ -61,6 +61,18 @@ impl Remote {
         self.wire.send_replace(wire);
     }
 
+    /// Has the server do something to the database behind the wire; `{}` stands for its name.
+    pub(crate) async fn administer(&self, statement: &str) {
+        administer(&self.server, statement.replace("{}", &self.name)).await;
+    }
+
+    /// Ends the server's side of every connection to the database.
+    pub(crate) async fn end_backends(&self) {
+        let statement =
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'";
+        self.administer(statement).await;
+    }
+
     /// Drops the database.
     pub(crate) async fn end(self) {
         self.task.abort();
