@@ -11,6 +11,7 @@ from typing import Any
 from awkward.cases import Case
 from awkward.session import Ended
 from awkward.stored import Stored
+from awkward.truth import CHANCE
 
 # Clocks of worker and stories are the same; timestamps are rounded.
 TIME_SLACK_S = 1.0
@@ -20,11 +21,11 @@ COLLECT_PROBLEMS = {"collection_error": "failed", "collection_skip": "skipped"}
 
 def differences(case: Case, expect: dict[str, Any], ended: Ended, stored: Stored) -> list[str]:
     """Each disagreement, in words; `expect` is the case's own or what this way can know of it."""
-    compared = [
-        *_ending(case, expect, stored),
-        *_tests(case, expect, stored),
-        *_counts(expect, stored),
-    ]
+    compared = [*_ending(case, expect, stored), *_counts_of_subtests(stored)]
+    if case.id in CHANCE:
+        compared += _what_is_certain(case, stored)
+    else:
+        compared += [*_tests(case, expect, stored), *_counts(expect, stored)]
     found = [
         f"{what}: expected {wanted!r}, stored {got!r}"
         for what, wanted, got in compared
@@ -95,9 +96,28 @@ def _counts(expect: dict[str, Any], stored: Stored) -> Compared:
             yield category, count, counts[category]
     for category, count in expect["counts"].get("sub", {}).items():
         yield f"subtests {category}", count, subtests[category]
+
+
+def _counts_of_subtests(stored: Stored) -> Compared:
+    subtests = stored.subtests()
     for category in ("passed", "failed"):
-        field = f"subtests_{category}"
-        yield f"{field} of the run", subtests[category], stored.run[field]
+        yield (
+            f"subtests {category} of the run",
+            subtests[category],
+            stored.run[f"subtests_{category}"],
+        )
+
+
+def _what_is_certain(case: Case, stored: Stored) -> Compared:
+    """Where chance decides how far a session comes."""
+    ends = {one["nodeid"]: one["outcome"] for one in stored.cases}
+    for nodeid, outcomes in CHANCE[case.id].items():
+        yield nodeid, True, ends.get(nodeid) in outcomes
+    yield "collected", len(ends) + stored.run["not_run_count"], stored.run["collected"]
+    yield "anything passed or failed", True, stored.run["passed"] + stored.run["failed"] > 0
+    for category, count in stored.counts().items():
+        listed = sum(one["outcomes"].count(category) for one in stored.cases)
+        yield category, listed, count
 
 
 def _expected_lists(expect: dict[str, Any]) -> dict[str, list[str]]:

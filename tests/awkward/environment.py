@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -18,6 +19,7 @@ MEASURED_MINOR = 11
 WARM_UP_TIME_MAX_S = 120
 
 
+@functools.cache
 def base() -> Python:
     """Python 3.11 where it is found, else the oldest one after it."""
     fitting = [python for python in pythons() if python.minor >= MEASURED_MINOR]

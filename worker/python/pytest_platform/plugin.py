@@ -163,8 +163,8 @@ def pytest_unconfigure(config: Any) -> Any:
     if _state.sidecar is not None and config is _state.config and pipe is not None:
         from . import sidecar
 
-        # Raised by another plugin's hook, now or before: it is on its way out of pytest, and what
-        # pytest and Python will make of it is not seen from here.
+        # Raised by another plugin's hook, now or before, and on its way out of pytest: what comes
+        # of it is not seen from here.
         error = outcome.excinfo[1] if outcome.excinfo else sys.exc_info()[1]
         if error is not None:
             pipe.send("exit", cut(_traceback(error), PROBLEM_TEXT_BYTES_MAX))

@@ -38,7 +38,8 @@ impl Run {
         let exit_code = match &ending.signal {
             _ if ending.timed_out => None,
             Some(_) => None,
-            None if self.is_raising(&ending) => None,
+            // Python ends with 1 when an exception leaves it; before a session, pytest may not let it.
+            None if self.is_raising(&ending) => finished.then_some(1),
             None => ending.exit_code.or(session_status),
         };
         let interrupted_by_limit = self.is_interrupted_by_limit(&ending);
@@ -80,7 +81,7 @@ impl Run {
         self.into_run(ending, sorted, status, exit_code, complete)
     }
 
-    /// A worker beside pytest hears of an exception that leaves pytest, not what becomes of it.
+    /// Whether a worker beside pytest heard of an exception that was about to leave pytest.
     fn is_raising(&self, ending: &Ending) -> bool {
         let raised = self.exit.as_ref().is_some_and(|text| !text.is_empty());
         raised && ending.exit_code.is_none() && !ending.lost
@@ -229,8 +230,9 @@ impl Run {
         }
         // Without a goodbye, or with another exit code than that, the interpreter's last traceback
         // is the reason; otherwise it is just that of the last failed test.
+        let is_news = self.is_raising(ending) || self.goodbye != facts.exit_code;
         let unexplained = !ending.timed_out && ending.signal.is_none();
-        if unexplained && !facts.exit_text.is_empty() && self.goodbye != facts.exit_code {
+        if unexplained && !facts.exit_text.is_empty() && is_news {
             self.problems
                 .add(ProblemKind::InternalError, place, facts.exit_text.as_str());
         }

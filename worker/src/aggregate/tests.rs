@@ -320,13 +320,16 @@ fn a_phase_that_took_longer_than_the_run_has_no_duration() {
 }
 
 #[test]
-fn beside_pytest_an_exception_on_its_way_out_leaves_the_exit_code_unknown() {
+fn beside_pytest_an_exception_that_leaves_it_is_a_problem_and_means_exit_code_1() {
     let mut events = opening(1);
     events.extend(pass(0));
     events.extend(closing(0));
     events.push(Event::Exit("RuntimeError: boom".to_owned()));
     let run = told(events, Ending::default());
-    assert_eq!((run.status, run.exit_code), (Some(RunStatus::Passed), None));
+    assert_eq!(
+        (run.status, run.exit_code),
+        (Some(RunStatus::Passed), Some(1))
+    );
     let problem = &run.problems[0];
     assert_eq!(problem.kind, ProblemKind::InternalError);
     assert_eq!(problem.text, "RuntimeError: boom");
@@ -340,7 +343,10 @@ fn beside_pytest_a_hook_that_raises_before_the_session_is_no_crash() {
         Event::Exit("RuntimeError: boom".to_owned()),
     ];
     let run = told(events, Ending::default());
-    assert_eq!(run.status, Some(RunStatus::InternalError));
+    assert_eq!(
+        (run.status, run.exit_code),
+        (Some(RunStatus::InternalError), None)
+    );
     assert_eq!(run.complete, Some(false));
 }
 
