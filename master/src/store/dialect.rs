@@ -156,7 +156,6 @@ async fn try_postgres(options: &PgConnectOptions) -> Result<(), StoreError> {
 mod tests {
     use sqlx::Executor;
 
-    use super::*;
     use crate::store::Store;
     use crate::store::engine::Transacting;
 

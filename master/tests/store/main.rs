@@ -18,6 +18,7 @@ mod contract;
 mod counters;
 mod growth;
 mod lists;
+mod live;
 mod restarts;
 mod streams;
 mod streams_lost;
