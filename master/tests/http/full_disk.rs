@@ -1,5 +1,6 @@
 //! A disk that is full: told to come back, nothing half-written, and all is well once there is room.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use reqwest::Method;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::app::{client, sqlite_url};
-use crate::process::{Process, send};
+use crate::process::Process;
 
 /// A run whose output no packer makes small.
 fn report(run_id: &str, kibibytes: usize) -> Value {
@@ -17,7 +18,8 @@ fn report(run_id: &str, kibibytes: usize) -> Value {
         noise ^= noise << 13;
         noise ^= noise >> 7;
         noise ^= noise << 17;
-        text += &format!("{noise:016x}");
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{noise:016x}");
     }
     let failures: Vec<Value> = text
         .as_bytes()
@@ -41,99 +43,123 @@ async fn check_integrity(database: &Path) {
     connection.close().await.unwrap();
 }
 
+/// A master whose disk can be filled.
+struct Disk {
+    master: Process,
+    client: reqwest::Client,
+}
+
+impl Disk {
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let url = format!("{}{path}", self.master.url);
+        self.client.get(url).send().await.unwrap()
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    /// Sends a body; whoever is told to come back is told so properly.
+    async fn send(&self, (method, path, body): &(Method, &str, Value)) -> u16 {
+        let url = format!("{}{path}", self.master.url);
+        let request = self.client.request(method.clone(), url).json(body);
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        if status >= 400 {
+            assert_eq!(status, 503, "{path}");
+            assert!(answer.headers().contains_key("retry-after"), "{path}");
+            let kind = &answer.headers()["content-type"];
+            assert_eq!(kind, "application/problem+json", "{path}");
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(problem["code"], "database_unavailable", "{path}");
+        }
+        status
+    }
+
+    async fn post(&self, run: Value) -> u16 {
+        self.send(&(Method::POST, "/results", run)).await
+    }
+
+    /// Sends small runs until not one more fits; answers how many did.
+    async fn fill(&self) -> usize {
+        let mut taken = 0;
+        while self.post(report(&format!("small{taken}"), 4)).await == 201 {
+            taken += 1;
+            assert!(taken < 500, "the disk never gets full");
+        }
+        taken
+    }
+}
+
+fn opening(run_id: &str) -> Value {
+    json!({"run_id": run_id, "worker_id": "w", "project": "p"})
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_report_is_told_to_come_back_and_taken_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let master = Process::start(&sqlite_url(folder.path()));
-    let client = client();
-    let url = |path: &str| format!("{}{path}", master.url);
-    let post = |body: Value| {
-        let (client, url) = (client.clone(), url("/results"));
-        async move { send(&client, Method::POST, &url, &body).await.unwrap() }
+    let disk = Disk {
+        master: Process::start(&sqlite_url(folder.path())),
+        client: client(),
     };
-    assert_eq!(post(report("before", 10)).await.0, 201);
-    let opening = |run_id: &str| json!({"run_id": run_id, "worker_id": "w", "project": "p"});
-    let put = send(
-        &client,
-        Method::PUT,
-        &url("/results/live"),
-        &opening("live"),
-    )
-    .await;
-    assert_eq!(put.unwrap().0, 201);
+    assert_eq!(disk.post(report("before", 10)).await, 201);
+    for path in ["/results/live", "/results/ended"] {
+        let run_id = path.rsplit_once('/').unwrap().1;
+        assert_eq!(disk.send(&(Method::PUT, path, opening(run_id))).await, 201);
+    }
 
-    master.limit_files(Some(256 * 1_024));
-    let large = report("during", 2_000);
-    let batch = json!({"number": 1, "batch_id": "b1", "cases": large["cases"]});
-    let finish = json!({"batches": 0, "run": opening("live")});
-    let calls = [
-        (Method::POST, "/results", &large),
-        (Method::POST, "/results/live/cases", &batch),
+    disk.master.limit_files(Some(256 * 1_024));
+    let cases = report("fed", 2_000)["cases"].clone();
+    let batch = json!({"number": 1, "batch_id": "b1", "cases": cases});
+    let large = [
+        (Method::POST, "/results", report("during", 2_000)),
+        (Method::POST, "/results/live/cases", batch),
     ];
-    for (method, path, body) in calls.clone() {
-        let answer = client
-            .request(method, url(path))
-            .json(body)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 503, "{path}");
-        assert!(answer.headers().contains_key("retry-after"), "{path}");
-        assert_eq!(answer.headers()["content-type"], "application/problem+json");
-        let problem: Value = answer.json().await.unwrap();
-        assert_eq!(problem["code"], "database_unavailable", "{path}");
+    for call in &large {
+        assert_eq!(disk.send(call).await, 503);
     }
-    // The disk fills up to its last block: then even the smallest write fails.
-    let mut small = 0;
-    while post(report(&format!("small{small}"), 4)).await.0 == 201 {
-        small += 1;
-        assert!(small < 500, "the disk never gets full");
+    let small = disk.fill().await;
+    let finish = json!({"batches": 0, "run": opening("ended")});
+    let others = [
+        (Method::PUT, "/results/opened", opening("opened")),
+        (Method::POST, "/results/ended/finish", finish),
+    ];
+    let mut before = Vec::new();
+    for call in &others {
+        // One that fits into the last free bytes is taken; nothing else may happen.
+        before.push(disk.send(call).await);
     }
-    for (method, path, body) in [
-        (Method::PUT, "/results/other", &opening("other")),
-        (Method::POST, "/results/live/finish", &finish),
-    ] {
-        let status = send(&client, method, &url(path), body).await.unwrap().0;
-        // A call that fits into the last free bytes may succeed; nothing else may happen.
-        assert!([201, 503].contains(&status), "{path}: {status}");
+    assert_eq!(disk.get("/health").await.status(), 503);
+    // Reading goes on all the while, and shows nothing that was refused.
+    let listed = disk.json("/results?limit=500&status=failed").await;
+    assert_eq!(listed.as_array().unwrap().len(), small + 1);
+    assert_eq!(disk.json("/results/live/cases").await, json!([]));
+
+    disk.master.limit_files(None);
+    assert_eq!(disk.get("/health").await.status(), 200);
+    for call in &large {
+        assert_eq!(disk.send(call).await, 201);
     }
-    let health = client.get(url("/health")).send().await.unwrap();
-    assert_eq!(health.status(), 503);
-    assert!(health.headers().contains_key("retry-after"));
-    // Reading goes on all the while.
-    let listed: Value = client
-        .get(url("/results?limit=500"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let whole = listed
+    for (call, before) in others.iter().zip(before) {
+        let expected = if before == 201 { 200 } else { 201 };
+        assert_eq!(disk.send(call).await, expected, "{}", call.1);
+    }
+    for number in 0..=small {
+        let status = disk.post(report(&format!("small{number}"), 4)).await;
+        assert_eq!(status, if number < small { 200 } else { 201 });
+    }
+    let sent = &large[0].2["cases"][0]["failures"];
+    let case = disk.json("/results/during/case?nodeid=t.py::during").await;
+    for (kept, sent) in case["failures"]
         .as_array()
         .unwrap()
         .iter()
-        .filter(|run| run["status"] == "failed")
-        .count();
-    assert_eq!(whole, small + 1);
-
-    master.limit_files(None);
-    let health = client.get(url("/health")).send().await.unwrap();
-    assert_eq!(health.status(), 200);
-    for (method, path, body) in calls {
-        let status = send(&client, method, &url(path), body).await.unwrap().0;
-        assert!([200, 201, 409].contains(&status), "{path}: {status}");
+        .zip(sent.as_array().unwrap())
+    {
+        assert_eq!(kept["stdout"], sent["stdout"]);
     }
-    for number in 0..=small {
-        let status = post(report(&format!("small{number}"), 4)).await.0;
-        assert_eq!(status, if number < small { 200 } else { 201 });
-    }
-    let case = url("/results/during/case?nodeid=t.py::during");
-    let case: Value = client.get(case).send().await.unwrap().json().await.unwrap();
-    assert_eq!(
-        case["failures"].as_array().unwrap().len(),
-        large["cases"][0]["failures"].as_array().unwrap().len()
-    );
-    master.kill();
+    disk.master.kill();
     check_integrity(folder.path()).await;
 }

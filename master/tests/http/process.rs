@@ -85,7 +85,7 @@ pub(crate) async fn send(
     body: &Value,
 ) -> Option<(u16, Value)> {
     let request = client.request(method, url).json(body);
-    let response = request.timeout(Duration::from_secs(60)).send().await.ok()?;
+    let response = request.timeout(Duration::from_mins(1)).send().await.ok()?;
     let status = response.status().as_u16();
     Some((status, response.json().await.ok()?))
 }
