@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{Answer, App, run_with_cases, sqlite_url};
 
 /// Longest time in which something has to happen that happens on its own.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 async fn send(app: &App, method: Method, path: &str, body: &Value) -> Answer {
     let json = [("content-type", "application/json")];
