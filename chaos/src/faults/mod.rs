@@ -63,7 +63,7 @@ const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
 /// Every fault.
 pub(crate) const FAULTS: [Fault; 11] = [
-    with_a_crowd(fault("master-killed", BOTH, 20.0, server_killed::master)),
+    with_a_crowd(fault("master-killed", BOTH, 26.0, server_killed::master)),
     with_a_crowd(fault(
         "backend-killed",
         POSTGRES,
@@ -76,12 +76,12 @@ pub(crate) const FAULTS: [Fault; 11] = [
         12.0,
         server_killed::database,
     )),
-    short_on_sqlite(fault("worker-killed", BOTH, 6.0, worker_killed::worker)),
+    short_on_sqlite(fault("worker-killed", BOTH, 8.0, worker_killed::worker)),
     short_on_sqlite(fault("both-killed", BOTH, 6.0, worker_killed::both)),
     fault("pytest-killed", SQLITE, 4.0, worker_killed::pytest),
     fault("failing-store", SQLITE, 14.0, failing_store::run),
-    fault("failing-journal", SQLITE, 12.0, failing_journal::run),
+    fault("failing-journal", SQLITE, 14.0, failing_journal::run),
     fault("full-disk-store", SQLITE, 2.0, full_disk::store),
     fault("full-disk-journal", SQLITE, 2.0, full_disk::journal),
-    short_on_sqlite(fault("clocks", BOTH, 6.0, clocks::run)),
+    short_on_sqlite(fault("clocks", BOTH, 8.0, clocks::run)),
 ];

@@ -20,7 +20,7 @@ const DATABASE_ROUNDS_MIN: u64 = 3;
 /// Rounds of the long form.
 const ROUNDS_MAX: u64 = 50;
 /// Longest time of load before a kill, in milliseconds.
-const LOAD_MS_MAX: u64 = 1_500;
+const LOAD_MS_MAX: u64 = 1_200;
 /// Longest time that the killed thing stays away, in milliseconds.
 const AWAY_MS_MAX: u64 = 400;
 /// How long a master may take until it answers again.
