@@ -138,6 +138,9 @@ pub struct FlushArguments {
     /// Settings.
     #[command(flatten)]
     pub options: Options,
+    /// Also send runs that were meant for a master on another host
+    #[arg(long)]
+    pub any_master: bool,
 }
 
 /// `journal`.

@@ -11,7 +11,7 @@ use shared::answer::Saved;
 use shared::error::Problem;
 use shared::stream::Streaming;
 use tokio::runtime::Runtime;
-use url::Url;
+use url::{Host, Url};
 
 use crate::config::Token;
 
@@ -314,6 +314,30 @@ pub fn link(master_url: &str, run_id: &str) -> String {
     }
 }
 
+/// The address of a master without what it may hold of a password.
+pub fn address(master_url: &str) -> String {
+    parse(master_url).map_or_else(|_| master_url.trim().to_owned(), |base| shown(&base))
+}
+
+/// Whether both addresses lead to the same host. Port and scheme may change with the years; this
+/// machine has many names.
+pub fn is_same_host(one: &str, other: &str) -> bool {
+    let host = |url: &str| {
+        let url = parse(url).ok()?;
+        let is_local = match url.host()? {
+            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        Some(if is_local {
+            "localhost".to_owned()
+        } else {
+            url.host_str()?.to_owned()
+        })
+    };
+    host(one) == host(other)
+}
+
 /// Compresses a body.
 pub fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(json, ZSTD_LEVEL)
@@ -414,6 +438,18 @@ mod tests {
             "http://host:1/base/results/a%20b%2Fc"
         );
         assert_eq!(link("http://h", "r"), "http://h/results/r");
+    }
+
+    #[test]
+    fn a_host_is_the_same_under_another_port_and_this_machine_under_any_of_its_names() {
+        assert!(is_same_host("https://h:1/a", "http://H"));
+        assert!(is_same_host("http://localhost:8080", "http://[::1]:9"));
+        assert!(is_same_host("http://127.0.0.1:1", "http://127.0.0.2:2"));
+        assert!(!is_same_host(
+            "http://localhost",
+            "http://master.example.org"
+        ));
+        assert_eq!(address("http://u:secret@h:1/"), "http://h:1");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::FlushArguments;
 use crate::client::{self, Client};
 use crate::config::Settings;
-use crate::journal::{self, Kept, NotClaimed, size};
+use crate::journal::{self, Claimed, Kept, NotClaimed, size};
 use crate::late::{self, LateError};
 use crate::{exit, report};
 
@@ -29,6 +29,7 @@ pub fn flush(arguments: &FlushArguments) -> ExitCode {
     let mut flush = Flush {
         client,
         settings: &settings,
+        any_master: arguments.any_master,
         progress: Progress::new(&waiting, settings.quiet.value),
         done: Done::default(),
     };
@@ -40,7 +41,7 @@ pub fn flush(arguments: &FlushArguments) -> ExitCode {
     if !settings.quiet.value {
         report::say(&flush.done.sentence());
     }
-    if flush.done.refused + flush.done.left == 0 {
+    if flush.done.refused + flush.done.left + flush.done.elsewhere == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(exit::NOT_SENT)
@@ -50,11 +51,19 @@ pub fn flush(arguments: &FlushArguments) -> ExitCode {
 struct Flush<'a> {
     client: Client,
     settings: &'a Settings,
+    any_master: bool,
     progress: Progress,
     done: Done,
 }
 
 impl Flush<'_> {
+    fn send(&self, claimed: &Claimed) -> Result<String, LateError> {
+        if !self.any_master {
+            late::check_destination(&claimed.kept, &self.settings.master_url.value)?;
+        }
+        late::send(&self.client, claimed, self.settings.upload_timeout.value)
+    }
+
     fn take(&mut self, kept: &Kept) {
         if self.done.unreachable {
             self.done.left += 1;
@@ -74,7 +83,7 @@ impl Flush<'_> {
                 return;
             }
         };
-        match late::send(&self.client, &claimed, self.settings.upload_timeout.value) {
+        match self.send(&claimed) {
             Ok(run_id) => {
                 self.done.uploaded += 1;
                 if !self.settings.quiet.value {
@@ -84,6 +93,10 @@ impl Flush<'_> {
             }
             // What cannot be deleted is found again.
             Err(LateError::Empty) => drop(claimed.drop_it()),
+            Err(error @ LateError::Elsewhere(_)) => {
+                self.done.elsewhere += 1;
+                self.progress.say(&format!("{name} NOT uploaded: {error}"));
+            }
             Err(error) => {
                 if matches!(error, LateError::Refused(_)) {
                     self.done.refused += 1;
@@ -106,6 +119,8 @@ struct Done {
     refused: usize,
     left: usize,
     running: usize,
+    /// Meant for a master on another host.
+    elsewhere: usize,
     /// There is nobody to talk to, so the rest need not be tried.
     unreachable: bool,
 }
@@ -116,6 +131,7 @@ impl Done {
             (self.uploaded, "uploaded"),
             (self.refused, "refused by the master and kept"),
             (self.left, "not uploaded and kept"),
+            (self.elsewhere, "for another master and kept"),
             (self.running, "still running"),
         ]
         .into_iter()

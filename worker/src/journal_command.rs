@@ -140,6 +140,7 @@ fn show(all: &[Kept], run: &str, json: bool) -> anyhow::Result<()> {
 /// What a journal holds, in words.
 fn describe(kept: &Kept, contents: Contents) -> String {
     let damage = contents.damage;
+    let master_url = contents.head.master_url.clone();
     let lines = size(contents.lines_bytes);
     let seen = if contents.end.is_some() {
         "yes"
@@ -158,6 +159,7 @@ fn describe(kept: &Kept, contents: Contents) -> String {
     let mut rows = vec![
         ("run", run.run_id.clone()),
         ("state", state(kept)),
+        ("master", master_url),
         ("worker", run.worker_id.clone()),
         ("project", run.project.clone()),
         ("branch", format!("{}, commit {commit}", run.branch)),

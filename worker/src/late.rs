@@ -8,7 +8,7 @@ use shared::run::{NewRun, Problem, ProblemKind};
 use shared::validate;
 
 use crate::client::{self, Client, SendError};
-use crate::journal::{Claimed, Contents, Fate, Unreadable};
+use crate::journal::{Claimed, Contents, Fate, Head, Kept, Unreadable};
 use crate::{shed, uploader};
 
 /// A run that arrives longer than this after its end says so.
@@ -24,6 +24,9 @@ pub enum LateError {
     /// Its worker was killed before it had written whose run it is: there is nothing to keep.
     #[error("there is nothing in it")]
     Empty,
+    /// It was meant for a master on another host, and is none of this one's business.
+    #[error("it was meant for {0}; send it there with --master-url, or here with --any-master")]
+    Elsewhere(String),
     /// It will not be taken: the master says so, or the run cannot even be sent. It is kept, with
     /// this reason.
     #[error("refused: {0}")]
@@ -34,6 +37,17 @@ pub enum LateError {
     /// The disk does not give it.
     #[error(transparent)]
     Unreadable(Unreadable),
+}
+
+/// Refuses a run that was meant for a master on another host than this one.
+pub fn check_destination(kept: &Kept, master_url: &str) -> Result<(), LateError> {
+    // What cannot be read is told when it is sent.
+    match Head::in_folder(&kept.folder) {
+        Ok(head) if !client::is_same_host(&head.master_url, master_url) => {
+            Err(LateError::Elsewhere(head.master_url))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Sends a run, with this much time for it, notes what became of it, and answers its id.

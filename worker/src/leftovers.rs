@@ -119,6 +119,7 @@ fn waiting(settings: &Settings, own: Option<&Path>) -> Vec<Kept> {
     Kept::all(&places)
         .into_iter()
         .filter(|kept| kept.fate.is_none() && Some(kept.folder.as_path()) != own)
+        .filter(|kept| late::check_destination(kept, &settings.master_url.value).is_ok())
         .take(RUNS_MAX)
         .take_while(|kept| {
             let is_first = bytes == 0;
@@ -147,7 +148,7 @@ impl Round {
                     let _ = claimed.drop_it();
                     return true;
                 }
-                Err(LateError::Unreadable(_)) => {}
+                Err(LateError::Unreadable(_) | LateError::Elsewhere(_)) => {}
                 Err(LateError::Send(_)) => {
                     if !self.hear(RETRY_AFTER) {
                         return false;

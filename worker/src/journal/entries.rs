@@ -9,6 +9,7 @@ use shared::run::{Ci, NewRun};
 use shared::text::cut_in_place;
 
 use crate::aggregate::Ending;
+use crate::client;
 use crate::config::{self, Facts, Settings};
 
 /// What is known of a run when it begins.
@@ -28,6 +29,8 @@ pub struct Head {
     pub run_id: String,
     /// Name of the worker.
     pub worker_id: String,
+    /// The master that it was meant for, without a password.
+    pub master_url: String,
     /// Labels under which the run compares.
     pub variant: BTreeMap<String, String>,
     /// What was set of its origin; what git and CI say follows in [`Origin`].
@@ -50,6 +53,7 @@ impl Head {
         Self {
             run_id: settings.run_id.value.clone(),
             worker_id: settings.worker_id.value.clone(),
+            master_url: client::address(&settings.master_url.value),
             variant: variant
                 .map(|(label, value)| (label.clone(), value.value.clone()))
                 .collect(),

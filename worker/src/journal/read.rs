@@ -60,10 +60,28 @@ impl Contents {
     }
 }
 
+impl Head {
+    /// Reads only whose journal it is in this folder.
+    pub fn in_folder(folder: &Path) -> Result<Self, Unreadable> {
+        let file = File::open(folder.join(shelf::FILE))?;
+        head(&mut Records::new(BufReader::new(file)))
+    }
+}
+
 fn read_file(file: &File) -> Result<Contents, Unreadable> {
     let found = file.metadata()?;
     let written_at = found.modified().unwrap_or(SystemTime::UNIX_EPOCH).into();
     read(BufReader::new(file), found.len(), written_at)
+}
+
+fn head(records: &mut Records<impl Read>) -> Result<Head, Unreadable> {
+    match records.next()? {
+        Next::Record(Some(Kind::Head), payload) => serde_json::from_slice(&payload)
+            .map_err(|_| Unreadable::NoHead("its beginning cannot be understood")),
+        Next::Record(..) => Err(Unreadable::NoHead("its beginning is missing")),
+        Next::End | Next::Damage(record::CUT) => Err(Unreadable::Empty),
+        Next::Damage(reason) => Err(Unreadable::NoHead(reason)),
+    }
 }
 
 /// Reads a journal of this many bytes.
@@ -73,13 +91,7 @@ pub(super) fn read(
     written_at: DateTime<Utc>,
 ) -> Result<Contents, Unreadable> {
     let mut records = Records::new(from);
-    let head = match records.next()? {
-        Next::Record(Some(Kind::Head), payload) => serde_json::from_slice(&payload)
-            .map_err(|_| Unreadable::NoHead("its beginning cannot be understood"))?,
-        Next::Record(..) => return Err(Unreadable::NoHead("its beginning is missing")),
-        Next::End | Next::Damage(record::CUT) => return Err(Unreadable::Empty),
-        Next::Damage(reason) => return Err(Unreadable::NoHead(reason)),
-    };
+    let head = head(&mut records)?;
     let mut replay = Replay::default();
     let (mut origin, mut end, mut run, mut lines_bytes) = (None, None, None, 0);
     let damage = loop {

@@ -87,6 +87,32 @@ fn the_next_run_takes_along_what_an_earlier_one_left() {
 }
 
 #[test]
+fn a_run_for_a_master_elsewhere_waits_for_that_one() {
+    let stage = Stage::with(PASSES);
+    let elsewhere = "http://master.invalid:8080";
+    let done_elsewhere = done(&mut stage.run(elsewhere, &[]));
+    assert_eq!(done_elsewhere.code, 0, "{done_elsewhere:?}");
+    let master = Master::saving();
+    let second = done(&mut stage.run(&master.url, &[]));
+    assert!(!second.stderr.contains("earlier"), "{second:?}");
+    let flush = |words: &[&str]| {
+        done(&mut stage.worker(&[&["flush", "--master-url", &master.url], words].concat()))
+    };
+    let refused = flush(&[]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("meant for http://master.invalid:8080"),
+        "{refused:?}"
+    );
+    assert_eq!(master.runs().len(), 1);
+    let moved = flush(&["--any-master"]);
+    assert_eq!(moved.code, 0, "{moved:?}");
+    assert_eq!(master.runs().len(), 2);
+}
+
+#[test]
 fn a_run_whose_worker_was_killed_arrives_with_the_next_one() {
     let stage = Stage::with(HANGS);
     kill(hanging(&stage, &refusing_url()));
