@@ -64,6 +64,12 @@ impl Living {
         }
     }
 
+    /// Whether this is pytest's number, while it lives.
+    pub(super) fn is_pytest(&self, number: i32) -> bool {
+        let state = self.lock();
+        state.process.map(Pid::as_raw_pid) == Some(number)
+    }
+
     /// Whether signals to the worker's group do not reach it by themselves.
     pub(super) fn leads_group(&self) -> bool {
         self.lock().leads_group

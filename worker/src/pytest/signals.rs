@@ -3,7 +3,8 @@
 //! A signal that somebody sent to the worker is passed on to pytest, since pytest was meant. One
 //! that the terminal sent (Ctrl-C) reached pytest already, and a second would break its teardown.
 //! Without a terminal pytest leads a process group of its own: what is sent to the worker's group
-//! does not reach it twice. Either way the worker stays to report the run.
+//! does not reach it twice. What pytest itself sends, a test that plays with its parent, is ignored.
+//! In any case the worker stays to report the run.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,8 +14,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
+use signal_hook::low_level::siginfo::Cause;
 
 use super::living::Living;
 use super::streams::{Target, copy_size};
@@ -44,20 +46,24 @@ impl Signals {
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
-        let mut signals = SignalsInfo::<WithRawSiginfo>::new(wanted)?;
+        let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
         let handle = signals.handle();
         let thread = std::thread::spawn(move || {
             let mut executioner = None;
-            for info in signals.forever() {
-                if info.si_signo == SIGWINCH {
+            for origin in signals.forever() {
+                if origin.signal == SIGWINCH {
                     for (theirs, ours) in &terminals {
                         copy_size(ours.descriptor(), theirs.as_fd());
                     }
                     continue;
                 }
-                // The kernel's own numbers are positive, as of a key that was pressed.
-                let from_process = info.si_code <= 0;
-                if pass_on(&living, info.si_signo, from_process) && executioner.is_none() {
+                let sender = origin.process.map(|process| process.pid);
+                if sender.is_some_and(|sender| living.is_pytest(sender)) {
+                    continue;
+                }
+                // Otherwise it is the kernel's own, as of a key that was pressed.
+                let from_process = matches!(origin.cause, Cause::Sent(_));
+                if pass_on(&living, origin.signal, from_process) && executioner.is_none() {
                     executioner = Some(kill_after_grace(living.clone(), over.clone()));
                 }
             }
