@@ -47,10 +47,12 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         // It was started for nothing, such as a `pytest` whose command line was wrong.
         return ExitCode::SUCCESS;
     }
+    let lasted = started.elapsed();
     let ending = Ending {
         started_at: Some(started_at),
-        finished_at: Some(Utc::now()),
-        duration_s: started.elapsed().as_secs_f64(),
+        // The clock may have been set meanwhile.
+        finished_at: Some(started_at + lasted),
+        duration_s: lasted.as_secs_f64(),
         pipe_closed_early: heard.pipe_closed_early,
         reader_problems: heard.problems,
         ..Ending::default()

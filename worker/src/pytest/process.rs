@@ -82,7 +82,7 @@ pub struct Finished {
     pub output_lost: Option<io::Error>,
     /// When it was started.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it ended: so long after the start, whatever was done to the clock meanwhile.
     pub finished_at: DateTime<Utc>,
     /// Seconds between, by a clock that does not jump.
     pub duration_s: f64,
@@ -193,7 +193,7 @@ impl Pytest {
     /// Waits for its end, and for the rest of its output.
     pub fn wait(self) -> io::Result<Finished> {
         let status = self.living.wait(self.process)?;
-        let (duration_s, finished_at) = (self.started.elapsed().as_secs_f64(), Utc::now());
+        let lasted = self.started.elapsed();
         drop(self.over);
         // Whoever ends it goes on to what it left behind. A panic there would have nothing to tell.
         let _ = self.watch.map(JoinHandle::join);
@@ -219,8 +219,8 @@ impl Pytest {
             log_tail: tail,
             output_lost,
             started_at: self.started_at,
-            finished_at,
-            duration_s,
+            finished_at: self.started_at + lasted,
+            duration_s: lasted.as_secs_f64(),
         })
     }
 }
