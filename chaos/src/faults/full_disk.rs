@@ -148,12 +148,12 @@ fn journal_round(
     let mut well = Worker::new(setting, &master.url, &folder)?;
     well.prefix = disk.prefix(&suite.folder);
     well.state = disk.folder.join("state");
-    if row.rounds.is_multiple_of(2) {
+    if row.rounds % 4 < 2 {
         well.have_no_other_place()?;
     }
     disk.fill(random.below(JOURNAL_BYTES_LEFT_MAX))?;
     let mut worker = well.clone();
-    if row.rounds % 4 < 2 {
+    if row.rounds.is_multiple_of(2) {
         worker.reach_nobody();
     }
     let book = Book::default();
