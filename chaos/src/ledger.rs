@@ -174,3 +174,36 @@ fn explain(row: &Row, seed: u64) {
         console::line(format_args!("    and {more} more"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        let mut row = Row::new("fault", Engine::Sqlite);
+        (row.rounds, row.acknowledged, row.found) = (1, 2, 2);
+        row
+    }
+
+    #[test]
+    fn a_row_is_good_only_when_everything_was_found_and_nothing_was_wrong() {
+        assert!(row().is_good());
+        let mut lost = row();
+        (lost.found, lost.lost) = (1, 1);
+        assert!(!lost.is_good());
+        let mut doubled = row();
+        doubled.doubled = 1;
+        assert!(!doubled.is_good());
+        let mut wrong = row();
+        wrong.wrong("something");
+        assert!(!wrong.is_good());
+    }
+
+    #[test]
+    fn a_row_in_which_nothing_happened_proves_nothing() {
+        assert!(!Row::new("fault", Engine::Sqlite).is_good());
+        let mut unbroken = row();
+        unbroken.rounds = 0;
+        assert!(!unbroken.is_good());
+    }
+}

@@ -14,9 +14,8 @@ pub(crate) struct Case {
     pub(crate) nth: u64,
 }
 
-/// All rounds there are for these failures, each of which sees so many calls, in random order;
-/// a failure's last call is always among its first two rounds, and so is one after it, which has
-/// to be clean.
+/// All rounds there are for these failures, each of which sees so many calls: the failures in turns,
+/// the calls of each in random order, every one of them once.
 pub(crate) fn rounds(seen: &[u64], random: &mut Random) -> Vec<Case> {
     let mut per_failure: Vec<Vec<Case>> = seen
         .iter()
@@ -46,5 +45,22 @@ pub(crate) fn said(failures: &[Failure], seen: &[u64], tried: &[u64]) -> String 
 fn shuffle<T>(items: &mut [T], random: &mut Random) {
     for last in (1..items.len()).rev() {
         items.swap(last, random.below(last as u64 + 1) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_call_of_every_failure_has_its_round_once() {
+        let cases = rounds(&[5, 0, 2], &mut Random::new(1));
+        let all: BTreeSet<_> = cases.iter().map(|case| (case.failure, case.nth)).collect();
+        let each = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (2, 1), (2, 2)];
+        assert_eq!(all, BTreeSet::from(each));
+        assert_eq!(cases.len(), all.len());
+        assert_ne!(cases[0].failure, cases[1].failure);
     }
 }
