@@ -17,30 +17,14 @@ const ROUNDS_MIN: u64 = 7;
 
 /// What fails: each once, and from the Nth on.
 const FAILURES: [Failure; 7] = [
-    failure("write EIO once", "w", "EIO", 1, false),
-    failure("torn write EIO from then on", "w", "EIO", 0, true),
-    failure("torn write ENOSPC once", "w", "ENOSPC", 1, true),
-    failure("write ENOSPC from then on", "w", "ENOSPC", 0, false),
-    failure("sync EIO from then on", "s", "EIO", 0, false),
-    failure("open EIO once", "or", "EIO", 1, false),
-    failure("open ENOSPC from then on", "ort", "ENOSPC", 0, false),
+    Failure::new("write EIO once", "w", "EIO", 1, false),
+    Failure::new("torn write EIO from then on", "w", "EIO", 0, true),
+    Failure::new("torn write ENOSPC once", "w", "ENOSPC", 1, true),
+    Failure::new("write ENOSPC from then on", "w", "ENOSPC", 0, false),
+    Failure::new("sync EIO from then on", "s", "EIO", 0, false),
+    Failure::new("open EIO once", "or", "EIO", 1, false),
+    Failure::new("open ENOSPC from then on", "ort", "ENOSPC", 0, false),
 ];
-
-const fn failure(
-    name: &'static str,
-    calls: &'static str,
-    error: &'static str,
-    times: u64,
-    torn: bool,
-) -> Failure {
-    Failure {
-        name,
-        calls,
-        error,
-        times,
-        torn,
-    }
-}
 
 /// What all rounds share.
 struct Scene<'a> {

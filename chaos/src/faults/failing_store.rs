@@ -22,31 +22,15 @@ const FILE: &str = "results.db";
 
 /// What fails: each once, and from the Nth on.
 const FAILURES: [Failure; 8] = [
-    failure("write EIO once", "w", "EIO", 1, false),
-    failure("torn write EIO from then on", "w", "EIO", 0, true),
-    failure("torn write ENOSPC once", "w", "ENOSPC", 1, true),
-    failure("write ENOSPC from then on", "w", "ENOSPC", 0, false),
-    failure("sync EIO once", "s", "EIO", 1, false),
-    failure("sync EIO from then on", "s", "EIO", 0, false),
-    failure("open EIO once", "o", "EIO", 1, false),
-    failure("truncate EIO from then on", "t", "EIO", 0, false),
+    Failure::new("write EIO once", "w", "EIO", 1, false),
+    Failure::new("torn write EIO from then on", "w", "EIO", 0, true),
+    Failure::new("torn write ENOSPC once", "w", "ENOSPC", 1, true),
+    Failure::new("write ENOSPC from then on", "w", "ENOSPC", 0, false),
+    Failure::new("sync EIO once", "s", "EIO", 1, false),
+    Failure::new("sync EIO from then on", "s", "EIO", 0, false),
+    Failure::new("open EIO once", "o", "EIO", 1, false),
+    Failure::new("truncate EIO from then on", "t", "EIO", 0, false),
 ];
-
-const fn failure(
-    name: &'static str,
-    calls: &'static str,
-    error: &'static str,
-    times: u64,
-    torn: bool,
-) -> Failure {
-    Failure {
-        name,
-        calls,
-        error,
-        times,
-        torn,
-    }
-}
 
 /// Breaks the disk in every way that there is time for.
 pub(super) fn run(setting: &Setting, row: &mut Row) -> Result<()> {

@@ -32,6 +32,25 @@ pub(crate) struct Failure {
     pub(crate) torn: bool,
 }
 
+impl Failure {
+    /// See the fields.
+    pub(crate) const fn new(
+        name: &'static str,
+        calls: &'static str,
+        error: &'static str,
+        times: u64,
+        torn: bool,
+    ) -> Self {
+        Self {
+            name,
+            calls,
+            error,
+            times,
+            torn,
+        }
+    }
+}
+
 /// One use of the shim.
 #[derive(Debug)]
 pub(crate) struct Failing {
