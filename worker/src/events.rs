@@ -9,7 +9,7 @@ use shared::run::{Problem, ProblemKind};
 
 use crate::aggregate::Run;
 use crate::journal::Journal;
-use crate::pytest::EventPipe;
+use crate::pytest::{Activity, EventPipe};
 
 /// Longest line. The longest that the plugin means to write, an announcement of 500 tests with
 /// ids of the greatest length, stays below.
@@ -32,6 +32,8 @@ pub struct Heard {
     pub hello: bool,
     /// Whether pytest went on after the plugin had closed its pipe without a goodbye.
     pub pipe_closed_early: bool,
+    /// Whether the worker was stopped and did not hear the end, so that the plugin may have given up.
+    pub slept: bool,
     /// pytest's arguments, as pytest tells them.
     pub arguments: Vec<String>,
     /// Who wants to know when many tests have ended, and how many that are.
@@ -52,6 +54,7 @@ pub fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
 pub struct Listener {
     thread: JoinHandle<Vec<Problem>>,
     heard: SharedHeard,
+    activity: Activity,
     journal: Journal,
 }
 
@@ -61,11 +64,12 @@ impl Listener {
     pub fn start(pipe: EventPipe, journal: Journal) -> Self {
         let heard = SharedHeard::default();
         let shared = Arc::clone(&heard);
-        let written = journal.clone();
+        let (written, activity) = (journal.clone(), pipe.activity());
         let thread = std::thread::spawn(move || listen(&pipe, &written, &shared));
         Self {
             thread,
             heard,
+            activity,
             journal,
         }
     }
@@ -85,6 +89,7 @@ impl Listener {
         problems.extend(self.journal.problem().map(|text| warning(&text)));
         let mut heard = std::mem::take(&mut *locked(&self.heard));
         heard.problems = problems;
+        heard.slept = self.activity.slept() && !heard.run.said_goodbye();
         heard
     }
 }

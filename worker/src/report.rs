@@ -51,10 +51,12 @@ pub fn counts(run: &NewRun) -> String {
     }
 }
 
-/// Tests that a session left unfinished when it ended in order: after Ctrl-C or `pytest.exit` no
-/// process died, although their cases say no more than that they were not finished.
+/// Tests that were cut short on purpose, although their cases say no more than that they were not
+/// finished: the run was stopped, or a session that had a failure before ended in order after
+/// Ctrl-C or `pytest.exit`.
 fn interrupted(run: &NewRun) -> u64 {
-    if run.finished && run.signal.is_none() {
+    let stopped = run.status == Some(RunStatus::Interrupted);
+    if stopped || (run.finished && run.signal.is_none()) {
         run.running_count
     } else {
         0
@@ -249,6 +251,12 @@ mod tests {
             "interrupted: 1 interrupted, 1 passed in 12.3 s"
         );
         run.finished = false;
+        run.signal = Some("SIGTERM".into());
+        assert_eq!(
+            verdict(&run),
+            "interrupted (SIGTERM): 1 interrupted, 1 passed in 12.3 s"
+        );
+        run.status = Some(RunStatus::Crashed);
         assert_eq!(counts(&run), "1 crashed, 1 passed");
     }
 }

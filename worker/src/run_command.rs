@@ -170,6 +170,7 @@ fn ending(heard: Heard, finished: Finished) -> (Run, Ending) {
             .stopped
             .map(|(signal, _)| exit::signal_name(signal)),
         pipe_closed_early: heard.pipe_closed_early,
+        worker_slept: heard.slept,
         started_at: Some(finished.started_at),
         finished_at: Some(finished.finished_at),
         duration_s: finished.duration_s,

@@ -54,6 +54,7 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         finished_at: Some(started_at + lasted),
         duration_s: lasted.as_secs_f64(),
         pipe_closed_early: heard.pipe_closed_early,
+        worker_slept: heard.slept,
         reader_problems: heard.problems,
         ..Ending::default()
     };

@@ -20,6 +20,9 @@ pub struct Ending {
     pub stopped_by: Option<String>,
     /// Whether the plugin's pipe was closed while pytest went on: what followed is unknown.
     pub pipe_closed_early: bool,
+    /// Whether the worker was stopped (SIGSTOP) and did not hear the end: the plugin, which waits a
+    /// bounded time for a worker that does not listen, may have given up.
+    pub worker_slept: bool,
     /// Whether nobody saw the end: the worker was killed too, and its journal is all there is.
     pub lost: bool,
     /// When the process was started.

@@ -55,7 +55,7 @@ impl Run {
             timed_out: ending.timed_out,
             interrupted_by_limit,
             stopped: ending.stopped_by.is_some(),
-            pipe_closed_early: ending.pipe_closed_early,
+            unheard: self.unheard(&ending).is_some(),
             signalled: ending.signal.is_some(),
             exit_code,
             loaded: self.hello.is_some(),
@@ -117,10 +117,15 @@ impl Run {
         ending.timed_out && interrupt.is_some_and(|told| told.kind == "KeyboardInterrupt")
     }
 
-    /// Whether pytest went on after the plugin was heard last, without a goodbye.
-    fn is_unheard(&self, ending: &Ending) -> bool {
-        let said_goodbye = self.goodbye.is_some() || self.exit.is_some();
-        ending.pipe_closed_early && !said_goodbye
+    /// Why it is unknown what followed what was heard last, when pytest may have gone on after that.
+    fn unheard(&self, ending: &Ending) -> Option<&'static str> {
+        if self.said_goodbye() {
+            None
+        } else if ending.worker_slept {
+            Some(WORKER_SLEPT)
+        } else {
+            ending.pipe_closed_early.then_some(PIPE_CLOSED_EARLY)
+        }
     }
 
     /// What a session that hung was waiting for, in words that follow its limit.
@@ -157,8 +162,8 @@ impl Run {
                 Outcome::Crashed,
                 format!("the process was ended by {signal}"),
             )
-        } else if self.is_unheard(ending) {
-            (Outcome::Crashed, PIPE_CLOSED_EARLY.to_owned())
+        } else if let Some(words) = self.unheard(ending) {
+            (Outcome::Crashed, words.to_owned())
         } else if let Some(interrupt) = &self.interrupt {
             let words = format!("the session was stopped by {}", told(interrupt));
             (Outcome::Crashed, words)
@@ -224,9 +229,8 @@ impl Run {
             );
             self.problems.add(ProblemKind::Warning, "", words);
         }
-        if self.is_unheard(ending) {
-            self.problems
-                .add(ProblemKind::Contradiction, "", PIPE_CLOSED_EARLY);
+        if let Some(words) = self.unheard(ending) {
+            self.problems.add(ProblemKind::Contradiction, "", words);
         }
         // Without a goodbye, or with another exit code than that, the interpreter's last traceback
         // is the reason; otherwise it is just that of the last failed test.
@@ -341,6 +345,9 @@ const RUNNING_TOLD_MAX: usize = 20;
 
 /// What is said of a run whose end was not heard.
 const PIPE_CLOSED_EARLY: &str = "the plugin's pipe was closed while pytest went on, so what the tests did after that is unknown";
+
+/// The same when the worker was stopped meanwhile.
+const WORKER_SLEPT: &str = "the worker was stopped for a while and events are missing, so what the tests did after the last one is unknown";
 
 fn limit_words(ending: &Ending) -> String {
     if ending.limit.is_empty() {

@@ -28,8 +28,8 @@ pub(super) struct Facts {
     pub(super) interrupted_by_limit: bool,
     /// The worker was told to stop, and told pytest.
     pub(super) stopped: bool,
-    /// The plugin could not be heard to the end.
-    pub(super) pipe_closed_early: bool,
+    /// The plugin may have gone on when nobody heard it any more.
+    pub(super) unheard: bool,
     /// A signal ended it.
     pub(super) signalled: bool,
     /// Its exit code, where known.
@@ -116,8 +116,8 @@ impl Facts {
         if self.signalled {
             return RunStatus::Crashed;
         }
-        if self.pipe_closed_early && !self.orderly {
-            return self.unheard();
+        if self.unheard && !self.orderly {
+            return self.not_heard_to_the_end();
         }
         if self.loaded && !self.orderly {
             return RunStatus::Crashed;
@@ -135,7 +135,7 @@ impl Facts {
 
     /// pytest went on after the plugin was heard last: its exit code may say that tests failed, but
     /// none says that all passed.
-    fn unheard(&self) -> RunStatus {
+    fn not_heard_to_the_end(&self) -> RunStatus {
         match self.exit_code {
             Some(TESTS_FAILED) => RunStatus::Failed,
             Some(INTERRUPTED) => RunStatus::Interrupted,
@@ -303,7 +303,7 @@ mod tests {
             status_after(|facts| {
                 facts.finished = false;
                 facts.orderly = false;
-                facts.pipe_closed_early = true;
+                facts.unheard = true;
                 facts.exit_code = exit_code;
             })
         };

@@ -36,11 +36,18 @@ impl EventPipe {
 
     /// Gives everything that arrives to `take`, until the pipe's end or pytest's.
     pub fn pump(&self, mut take: impl FnMut(&[u8])) {
-        pump(&self.from, Flow::Pipe, self.ended.as_fd(), |bytes| {
+        let take = |bytes: &[u8]| {
             self.activity.mark();
             take(bytes);
             ControlFlow::Continue(())
-        });
+        };
+        let caught_up = || self.activity.caught_up();
+        pump(&self.from, Flow::Pipe, self.ended.as_fd(), take, caught_up);
+    }
+
+    /// What tells when the pipe was heard last, and whether something may have been missed.
+    pub fn activity(&self) -> Activity {
+        self.activity.clone()
     }
 
     /// Whether pytest goes on although the pipe has ended. It waits a moment for pytest's end.

@@ -15,6 +15,7 @@ mod streams;
 mod tail;
 mod tree;
 
+pub use activity::Activity;
 pub use event_pipe::EventPipe;
 pub use interpreter::Interpreter;
 pub use limits::Limits;

@@ -48,12 +48,14 @@ impl Flow {
 }
 
 /// Gives everything that arrives on `from` to `take`, until the stream's end, until `take` breaks,
-/// or, once `ended` is readable or closed, until what was already written has been taken.
+/// or, once `ended` is readable or closed, until what was already written has been taken. Tells
+/// `caught_up` whenever nothing is left to take from a stream that is still open.
 pub(super) fn pump(
     from: &OwnedFd,
     flow: Flow,
     ended: BorrowedFd,
     mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    caught_up: impl Fn(),
 ) {
     if fcntl_getfl(from)
         .and_then(|flags| fcntl_setfl(from, flags | OFlags::NONBLOCK))
@@ -87,6 +89,7 @@ pub(super) fn pump(
             }
             continue;
         }
+        caught_up();
         is_ready(&[from.as_fd(), ended], Duration::MAX);
         let nap = if taken < BUSY_BYTES {
             flow.nap()
@@ -135,10 +138,16 @@ mod tests {
 
     fn pump_all(from: &OwnedFd, ended: &OwnedFd) -> Vec<u8> {
         let mut all = Vec::new();
-        pump(from, Flow::Pipe, ended.as_fd(), |bytes| {
-            all.extend_from_slice(bytes);
-            ControlFlow::Continue(())
-        });
+        pump(
+            from,
+            Flow::Pipe,
+            ended.as_fd(),
+            |bytes| {
+                all.extend_from_slice(bytes);
+                ControlFlow::Continue(())
+            },
+            || (),
+        );
         all
     }
 
@@ -182,9 +191,8 @@ mod tests {
             while rustix::io::write(&to, &chunk).is_ok() {}
         });
         let start = Instant::now();
-        pump(&from, Flow::Pipe, ended.as_fd(), |_| {
-            ControlFlow::Continue(())
-        });
+        let take = |_: &[u8]| ControlFlow::Continue(());
+        pump(&from, Flow::Pipe, ended.as_fd(), take, || ());
         assert!(start.elapsed() < DRAIN_MAX + Duration::from_secs(2));
         drop(from);
         writer.join().unwrap();

@@ -40,7 +40,7 @@ impl Relay {
     ) -> Self {
         Self(std::thread::spawn(move || {
             let mut relayed = Relayed::Whole;
-            pump(&carried.from, carried.flow, ended.as_fd(), |bytes| {
+            let take = |bytes: &[u8]| {
                 activity.mark();
                 if let Ok(mut tail) = tail.lock() {
                     tail.push(bytes);
@@ -52,7 +52,8 @@ impl Relay {
                         ControlFlow::Break(())
                     }
                 }
-            });
+            };
+            pump(&carried.from, carried.flow, ended.as_fd(), take, || ());
             relayed
         }))
     }
