@@ -37,6 +37,10 @@ const READERS_MAX: u32 = 8;
 /// Writers at a time, on PostgreSQL: the writer itself, and runs whose new tests are being interned.
 const POSTGRES_WRITERS_MAX: u32 = 4;
 
+/// Memory for pages of the writer, as SQLite wants it said: in KiB, negative. What a transaction changes
+/// beyond that is written to the log more than once.
+const WRITER_CACHE_SIZE: &str = "-65536";
+
 /// Pages in the write-ahead log before it is moved into the database: 16 MiB.
 const CHECKPOINT_PAGES: &str = "4000";
 
@@ -79,7 +83,7 @@ pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
         // for once more then, and sqlx would believe for ever that it goes on.
         .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .acquire_timeout(3 * WAIT)
-        .connect_with(options.clone())
+        .connect_with(options.clone().pragma("cache_size", WRITER_CACHE_SIZE))
         .await?;
     SQLITE_MIGRATIONS.run(&write).await?;
     // A connection to a file cannot be lost, so it need not be tried before each use.
