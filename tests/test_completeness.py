@@ -1,4 +1,4 @@
-"""A run says what is missing and why, and is never green then: crashes, early ends, lost reports."""
+"""A run says what is missing and why, and is not green then: crashes, early ends, lost reports."""
 
 from __future__ import annotations
 
@@ -92,9 +92,14 @@ def by_nodeid(stored: Stored) -> dict[str, str]:
     return {case["nodeid"]: case["outcome"] for case in stored.cases}
 
 
-@pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize(
-    "arguments", [(), ("--dist", "worksteal"), ("--max-worker-restart=4",)], ids=" ".join
+    ("death", "arguments"),
+    [
+        ("killed", ()),
+        ("segfault", ("--dist", "worksteal")),
+        ("exit", ("--max-worker-restart=4",)),
+    ],
+    ids=["killed", "segfault-worksteal", "exit-restarted"],
 )
 def test_the_test_that_kills_a_worker_of_xdist_is_named_and_all_others_are_there(
     death: str, arguments: tuple[str, ...], run: Run
@@ -133,9 +138,14 @@ def test_what_xdist_never_comes_to_since_it_starts_the_killer_again_and_again_is
     assert len(problems(stored, "crash")) > 2
 
 
-@pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize(
-    "arguments", [("--max-worker-restart=0",), ("-x",), ("--maxfail=1",)], ids=" ".join
+    ("death", "arguments"),
+    [
+        ("killed", ("--max-worker-restart=0",)),
+        ("segfault", ("-x",)),
+        ("exit", ("--maxfail=1",)),
+    ],
+    ids=["killed-no-restart", "segfault-x", "exit-maxfail"],
 )
 def test_where_xdist_gives_up_after_a_crash_the_rest_is_said_to_be_missing(
     death: str, arguments: tuple[str, ...], run: Run
