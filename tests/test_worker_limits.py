@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import subprocess
+import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 from platform_under_test import Master
@@ -26,6 +30,37 @@ def test_hang():
     while True: time.sleep(0.01)
 def test_zafter(): pass
 """
+
+
+class Mute:
+    """A server that hears and never answers."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._connections: list[socket.socket] = []
+        self._chunks: list[bytes] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._connections.append(self._server.accept()[0])
+                hear = threading.Thread(target=self._hear, args=self._connections[-1:], daemon=True)
+                hear.start()
+
+    def _hear(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for chunk in iter(lambda: connection.recv(65536), b""):
+                self._chunks.append(chunk)
+
+    def heard(self) -> bytes:
+        return b"".join(self._chunks)
+
+    def close(self) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.close()
 
 
 @pytest.fixture
@@ -131,11 +166,11 @@ def test_a_stall_is_ended_and_says_what_it_waited_for(started: Any, master: Mast
 def test_a_test_that_prints_or_ends_in_time_is_no_stall(started: Any, master: Master) -> None:
     tests = (
         "import sys, time, pytest\n"
-        "@pytest.mark.parametrize('n', range(3))\ndef test_short(n): time.sleep(2)\n"
+        "@pytest.mark.parametrize('n', range(4))\ndef test_short(n): time.sleep(1.2)\n"
         "def test_prints():\n"
-        "    for _ in range(6):\n        time.sleep(1)\n        print('.', flush=True)\n"
+        "    for _ in range(4):\n        time.sleep(1.2)\n        print('.', flush=True)\n"
     )
-    session = started(tests).start("-s", options=("--stall-timeout", "5"))
+    session = started(tests).start("-s", options=("--stall-timeout", "4"))
     assert session.end() == 0, session.output
     assert session.run(master)["status"] == "passed"
 
@@ -148,7 +183,12 @@ def test_a_test_that_prints_or_ends_in_time_is_no_stall(started: Any, master: Ma
 def test_a_cancelled_job_is_reported_inside_the_grace(
     number: signal.Signals, whom: str, started: Any, master: Master
 ) -> None:
-    session = started(HANG).start("-n", "2")
+    # Under `nohup` the worker would ignore it too, as it should.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        session = started(HANG).start("-n", "2")
+    finally:
+        signal.signal(signal.SIGHUP, before)
     session.wait_for("hangs")
     told = time.monotonic()
     (session.signal if whom == "worker" else session.signal_group)(number)
@@ -230,6 +270,32 @@ def test_in(room):
     run = session.run(master)
     assert run["status"] == "interrupted"
     assert outcomes(master, run)["test_before"] == "passed"
+
+
+@pytest.fixture
+def mute() -> Iterator[Mute]:
+    """A master that takes connections and says nothing."""
+    mute = Mute()
+    yield mute
+    mute.close()
+
+
+def test_a_signal_during_the_upload_shortens_the_wait_and_the_journal_keeps_the_run(
+    mute: Mute, worker_binary: Path, master: Master, tmp_path: Path
+) -> None:
+    session = Session(worker_binary, mute.url, tmp_path, "def test(): pass\n")
+    session.environment["WORKER_UPLOAD_TIMEOUT"] = "100"
+    session.start()
+    wait_until(lambda: b"POST /results " in mute.heard(), "the upload")
+    told = time.monotonic()
+    session.signal(signal.SIGTERM)
+    assert session.end() == 0, session.output
+    assert time.monotonic() - told < STOP_MAX_S
+    assert "NOT uploaded: a signal stopped the worker while it uploaded; kept" in session.output
+    environment = {**session.environment, "MASTER_URL": master.url}
+    flush = [str(worker_binary), "flush", "--any-master"]
+    subprocess.run(flush, env=environment, check=True, timeout=60)
+    assert session.run(master)["status"] == "passed"
 
 
 # --- a worker that is gone or stuck ---
@@ -355,18 +421,18 @@ def test_child_calls_pytest():
 FLOODS = {
     "output": (
         "import os\ndef test_flood():\n    chunk = b'x' * 1023 + b'\\n'\n"
-        "    for _ in range(1024 * 1024): os.write(1, chunk)\n",
+        "    for _ in range(512 * 1024): os.write(1, chunk)\n",
         ("-s",),
     ),
-    "message": ("def test_flood():\n    raise ValueError('x' * 50_000_000)\n", ("--tb=short",)),
+    "message": ("def test_flood():\n    raise ValueError('x' * 20_000_000)\n", ("--tb=short",)),
     "warnings": (
         "import warnings\ndef test_flood():\n"
-        "    for n in range(50_000): warnings.warn(f'number {n}')\n",
+        "    for n in range(30_000): warnings.warn(f'number {n}')\n",
         (),
     ),
     "log": (
         "import logging\ndef test_flood():\n"
-        "    for n in range(200_000): logging.getLogger().warning('line %d', n)\n    assert 0\n",
+        "    for n in range(100_000): logging.getLogger().warning('line %d', n)\n    assert 0\n",
         (),
     ),
 }

@@ -9,6 +9,7 @@ use shared::text::cut_in_place;
 
 use crate::config::{self, FactsBeingFound, Settings};
 use crate::events::SharedHeard;
+use crate::impatience::Impatience;
 use crate::journal::Journal;
 use crate::leftovers::Leftovers;
 use crate::report::Closing;
@@ -29,6 +30,7 @@ pub struct Preparations {
     journal: Journal,
     leftovers: Leftovers,
     uploader: Uploader,
+    impatience: Impatience,
 }
 
 impl Preparations {
@@ -40,6 +42,7 @@ impl Preparations {
             leftovers: Leftovers::start(settings, journal.folder()),
             journal,
             uploader: Uploader::start(settings.master_url.value.clone(), token, None),
+            impatience: Impatience::none(),
         }
     }
 
@@ -59,12 +62,18 @@ impl Preparations {
             journal,
             leftovers,
             uploader: Uploader::start(settings.master_url.value, token, Some(source)),
+            impatience: Impatience::none(),
         }
+    }
+
+    /// Lets signals shorten the wait for the upload from now on, where they do not end the process.
+    pub fn hear_impatience(&mut self) {
+        self.impatience = Impatience::listen();
     }
 }
 
-/// Reports a run. It waits for the upload at most `timeout`; whatever happens there is said and
-/// changes nothing else.
+/// Reports a run. It waits for the upload at most `timeout`, and less once a signal is heard
+/// that is meant to end the worker; whatever happens there is said and changes nothing else.
 pub fn deliver(
     settings: &Settings,
     preparations: Preparations,
@@ -77,11 +86,14 @@ pub fn deliver(
         journal,
         leftovers,
         uploader,
+        impatience,
     } = preparations;
     label(&mut run, settings, command);
     facts.wait().describe(&mut run);
     let handed_over = Instant::now();
-    let (run, upload) = uploader.finish(run, timeout, |run| keep(&journal, run));
+    let (run, upload) = uploader.finish(run, (timeout, impatience.words()), |run| {
+        keep(&journal, run);
+    });
     note(&journal, &run, &upload);
     let saved = save(settings, &run);
     let (time_left, sync_max) = if upload.is_ok() {
@@ -92,6 +104,7 @@ pub fn deliver(
     };
     let earlier = leftovers.finish(time_left);
     journal.close(sync_max);
+    impatience.finish();
     if !settings.quiet.value || matches!(upload, Err(UploadError::Panicked(_))) {
         report::say(&report::closing_line(&Closing {
             run: &run,

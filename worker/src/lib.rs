@@ -10,6 +10,7 @@ pub mod deliver;
 pub mod events;
 pub mod exit;
 pub mod flush_command;
+pub mod impatience;
 pub mod journal;
 pub mod journal_command;
 pub mod late;

@@ -73,7 +73,7 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     let listener = Listener::start(pipe, journal.clone());
     let heard = listener.shared();
     pytest.limit(limits, move || locked(&heard).run.is_in_session());
-    let preparations = if asks_only(&arguments.pytest_arguments) {
+    let mut preparations = if asks_only(&arguments.pytest_arguments) {
         Preparations::start(&settings, journal.clone())
     } else {
         let labels = Labels {
@@ -87,6 +87,7 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         Ok(finished) => finished,
         Err(code) => return code,
     };
+    preparations.hear_impatience();
     let heard = listener.finish();
     let code = ExitCode::from(exit_code(&finished));
     if !heard.hello && finished.log_tail.contains(NO_PYTEST) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use shared::answer::Saved;
 use shared::limits::BATCH_CASES_MAX;
 use shared::run::NewRun;
@@ -18,6 +18,7 @@ use crate::backoff::backoff;
 use crate::client::{self, Client, SendError};
 use crate::config::Token;
 use crate::events::locked;
+use crate::impatience::STOPPED_UPLOAD_MAX;
 use crate::shed;
 use crate::stream::{Hurry, HurrySender, MasterCalls, Source, Stream, hurry};
 
@@ -60,6 +61,9 @@ pub enum UploadError {
     /// The thread is still busy after its time.
     #[error("the upload took longer than {0:.1} s")]
     TimedOut(f64),
+    /// Somebody wanted the worker to end.
+    #[error("a signal stopped the worker while it uploaded")]
+    Stopped,
     /// A defect of ours.
     #[error("the uploader panicked: {0}")]
     Panicked(String),
@@ -108,13 +112,13 @@ impl Uploader {
         }
     }
 
-    /// Hands a run over, waits for what becomes of it, at most a little longer than `timeout`, and
-    /// ends the thread. When the wait is no short one, `on_wait` is called once: whoever loses
+    /// Hands a run over, waits for what becomes of it, at most a little longer than `timeout` and
+    /// not so long once there are words of impatience, and ends the thread. When the wait is no short one, `on_wait` is called once: whoever loses
     /// patience and kills the worker should find the run in a safe place.
     pub fn finish(
         self,
         mut run: NewRun,
-        timeout: Duration,
+        (timeout, words): (Duration, &Receiver<()>),
         on_wait: impl FnOnce(&NewRun),
     ) -> (Arc<NewRun>, Result<Delivered, UploadError>) {
         let handed_over = Instant::now();
@@ -132,17 +136,9 @@ impl Uploader {
         // It fails only when the thread has panicked, which the join below tells.
         let _ = self.parcels.send(parcel);
         drop(self.parcels);
-        let wait_max = timeout + ANSWER_SLACK;
-        let short = wait_max.min(SHORT_WAIT);
-        let answer = self.outcome.recv_timeout(short).or_else(|error| {
-            if error == RecvTimeoutError::Disconnected {
-                return Err(error);
-            }
-            on_wait(&run);
-            self.outcome.recv_timeout(wait_max.saturating_sub(short))
-        });
-        let done = match answer {
-            Ok(done) => {
+        let deadline = handed_over + timeout + ANSWER_SLACK;
+        let done = match wait(&self.outcome, deadline, words, || on_wait(&run)) {
+            Waited::Done(done) => {
                 // The answer is there; what the client does with its connection is not waited for.
                 if self.thread.is_finished() {
                     let _ = self.thread.join();
@@ -151,10 +147,55 @@ impl Uploader {
             }
             // A system call that cannot be interrupted, such as a hung name service: the thread
             // goes with the process.
-            Err(RecvTimeoutError::Timeout) => Err(UploadError::TimedOut(timeout.as_secs_f64())),
-            Err(RecvTimeoutError::Disconnected) => Err(panicked(self.thread)),
+            Waited::TimedOut => Err(UploadError::TimedOut(timeout.as_secs_f64())),
+            Waited::Stopped => Err(UploadError::Stopped),
+            Waited::Panicked => Err(panicked(self.thread)),
         };
         (run, done)
+    }
+}
+
+/// What came of waiting for the thread.
+enum Waited {
+    Done(Result<Delivered, UploadError>),
+    TimedOut,
+    /// The time was over because somebody wanted the worker to end.
+    Stopped,
+    Panicked,
+}
+
+/// Waits until the deadline, which the first of the words brings nearer and the second makes now.
+fn wait(
+    outcome: &Receiver<Result<Delivered, UploadError>>,
+    mut deadline: Instant,
+    words: &Receiver<()>,
+    on_wait: impl FnOnce(),
+) -> Waited {
+    let mut on_wait = Some(on_wait);
+    let mut next = deadline.min(Instant::now() + SHORT_WAIT);
+    let mut words_heard = 0;
+    loop {
+        select! {
+            recv(outcome) -> done => return done.map_or(Waited::Panicked, Waited::Done),
+            recv(words) -> _ => {
+                words_heard += 1;
+                let left = match words_heard {
+                    1 => STOPPED_UPLOAD_MAX,
+                    _ => Duration::ZERO,
+                };
+                deadline = deadline.min(Instant::now() + left);
+                next = next.min(deadline);
+            }
+            default(next.saturating_duration_since(Instant::now())) => {
+                if let Some(on_wait) = on_wait.take() {
+                    on_wait();
+                }
+                if Instant::now() >= deadline {
+                    return if words_heard == 0 { Waited::TimedOut } else { Waited::Stopped };
+                }
+                next = deadline;
+            }
+        }
     }
 }
 
@@ -304,9 +345,28 @@ mod tests {
     #[test]
     fn a_run_that_breaks_a_rule_is_not_sent() {
         let uploader = Uploader::start("http://127.0.0.1:1".into(), None, None);
-        let (_, done) = uploader.finish(NewRun::default(), Duration::from_secs(1), |_| ());
+        let (_, done) = uploader.finish(
+            NewRun::default(),
+            (Duration::from_secs(1), &never()),
+            |_| (),
+        );
         let error = done.unwrap_err();
         assert!(matches!(error, UploadError::Invalid(_)), "{error}");
+    }
+
+    #[test]
+    fn words_of_impatience_shorten_the_wait_and_the_second_ends_it() {
+        let (_answer, outcome) = bounded(1);
+        let (word, words) = bounded(2);
+        let waited = |deadline| wait(&outcome, Instant::now() + deadline, &words, || ());
+        let start = Instant::now();
+        word.send(()).unwrap();
+        assert!(matches!(waited(Duration::from_secs(600)), Waited::Stopped));
+        assert!(start.elapsed() >= STOPPED_UPLOAD_MAX);
+        word.send(()).unwrap();
+        word.send(()).unwrap();
+        assert!(matches!(waited(Duration::from_secs(600)), Waited::Stopped));
+        assert!(matches!(waited(Duration::from_millis(1)), Waited::TimedOut));
     }
 
     #[test]
