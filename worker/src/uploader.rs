@@ -361,11 +361,11 @@ mod tests {
         let waited = |deadline| wait(&outcome, Instant::now() + deadline, &words, || ());
         let start = Instant::now();
         word.send(()).unwrap();
-        assert!(matches!(waited(Duration::from_secs(600)), Waited::Stopped));
+        assert!(matches!(waited(Duration::from_mins(10)), Waited::Stopped));
         assert!(start.elapsed() >= STOPPED_UPLOAD_MAX);
         word.send(()).unwrap();
         word.send(()).unwrap();
-        assert!(matches!(waited(Duration::from_secs(600)), Waited::Stopped));
+        assert!(matches!(waited(Duration::from_mins(10)), Waited::Stopped));
         assert!(matches!(waited(Duration::from_millis(1)), Waited::TimedOut));
     }
 

@@ -7,6 +7,10 @@ use shared::run::Problem;
 /// What [`super::Run::finish`] needs besides the events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are independent facts, and every combination happens"
+)]
 pub struct Ending {
     /// The exit code, `None` when a signal ended the process or nobody knows.
     pub exit_code: Option<i32>,
