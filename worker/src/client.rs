@@ -5,10 +5,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::answer::Saved;
 use shared::error::Problem;
+use shared::status::RunStatus;
 use shared::stream::Streaming;
 use tokio::runtime::Runtime;
 use url::{Host, Url};
@@ -20,6 +22,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Most of an answer in another form than ours that is shown.
 const ANSWER_CHARACTERS_SHOWN: usize = 200;
+
+/// How a complaint ends about an answer that is no TLS.
+const NO_TLS: &str = "InvalidContentType";
 
 /// Compression of a body. Level 1 halves the time of 3, and loses little on JSON.
 const ZSTD_LEVEL: i32 = 1;
@@ -35,6 +40,9 @@ pub enum SendError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The token cannot be part of a request.
+    #[error("MASTER_TOKEN has a character that no header can carry, such as a line break")]
+    BadToken,
     /// Nobody was reached.
     #[error("cannot connect to {url} ({reason}); is the master running, is MASTER_URL right?")]
     Unreachable {
@@ -101,6 +109,7 @@ impl SendError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::BadUrl { .. }
+            | Self::BadToken
             | Self::NotAMaster { .. }
             | Self::Disagrees { .. }
             | Self::Client(_) => false,
@@ -141,6 +150,13 @@ pub struct Client {
     runtime: Runtime,
 }
 
+/// As much of a stored run as tells whose it is and whether it is all there.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    worker_id: String,
+    status: RunStatus,
+}
+
 /// What can be asked of a master about a run that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamCall {
@@ -154,6 +170,9 @@ impl Client {
     /// A client for the master at `url`. Nothing is connected yet.
     pub fn new(url: &str, token: Option<Token>) -> Result<Self, SendError> {
         let base = parse(url)?;
+        if let Some(token) = &token {
+            HeaderValue::from_bytes(token.0.as_bytes()).map_err(|_| SendError::BadToken)?;
+        }
         // Somebody else in the process may have installed it; then there is one, and that is all.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -234,6 +253,17 @@ impl Client {
         )
     }
 
+    /// Whether the master has this run of this worker, and no longer waits for the rest of it.
+    pub fn has_whole(&self, run_id: &str, worker_id: &str, timeout: Duration) -> bool {
+        let url = below(&self.base, &["results", run_id]);
+        let nothing = std::future::pending();
+        let run: Result<Stored, _> = self.call(Method::GET, url, &[], timeout, nothing);
+        run.is_ok_and(|run| {
+            let open = matches!(run.status, RunStatus::Running | RunStatus::Lost);
+            run.worker_id == worker_id && !open
+        })
+    }
+
     fn call<A: DeserializeOwned>(
         &self,
         method: Method,
@@ -294,7 +324,10 @@ impl Client {
     }
 
     fn failed(&self, error: &reqwest::Error, timeout: Duration) -> SendError {
-        let (url, reason) = (shown(&self.base), innermost(error));
+        let (url, mut reason) = (shown(&self.base), innermost(error));
+        if reason.ends_with(NO_TLS) {
+            reason.replace_range(.., "it does not speak https; should it be http://?");
+        }
         if error.is_timeout() {
             let seconds = timeout.as_secs_f64();
             SendError::TimedOut { url, seconds }
@@ -323,7 +356,10 @@ pub fn address(master_url: &str) -> String {
 /// machine has many names.
 pub fn is_same_host(one: &str, other: &str) -> bool {
     let host = |url: &str| {
-        let url = parse(url).ok()?;
+        // An address that lacked its scheme could never be used, and is mended by now.
+        let url = parse(url)
+            .or_else(|_| parse(&format!("http://{url}")))
+            .ok()?;
         let is_local = match url.host()? {
             Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
             Host::Ipv4(address) => address.is_loopback(),
@@ -348,9 +384,13 @@ fn parse(text: &str) -> Result<Url, SendError> {
         url: text.to_owned(),
         reason: reason.to_owned(),
     };
-    let url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
+    let without_scheme = "it has to start with http:// or https://";
+    let url = Url::parse(text.trim()).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => bad(without_scheme),
+        error => bad(&error.to_string()),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad("it has to start with http:// or https://"));
+        return Err(bad(without_scheme));
     }
     Ok(url)
 }
@@ -399,6 +439,7 @@ fn explain(status: u16, text: &[u8]) -> String {
     };
     match status {
         401 | 403 => format!("{said} (check MASTER_TOKEN)"),
+        404 | 405 => format!("{said} (check MASTER_URL)"),
         409 => format!("{said} (this run id was already used for other results; see --run-id)"),
         300..=399 => format!("{said} (the master has moved; check MASTER_URL)"),
         _ => said,
@@ -445,6 +486,8 @@ mod tests {
         assert!(is_same_host("https://h:1/a", "http://H"));
         assert!(is_same_host("http://localhost:8080", "http://[::1]:9"));
         assert!(is_same_host("http://127.0.0.1:1", "http://127.0.0.2:2"));
+        assert!(is_same_host("localhost:8080", "http://localhost:8080"));
+        assert!(is_same_host("h:1", "https://h") && !is_same_host("h:1", "https://i"));
         assert!(!is_same_host(
             "http://localhost",
             "http://master.example.org"
@@ -459,6 +502,14 @@ mod tests {
             assert!(!error.is_transient());
             assert!(error.to_string().contains("MASTER_URL"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_named() {
+        let error = Client::new("http://h", Some(Token("a\nb".into()))).unwrap_err();
+        assert!(!error.is_transient());
+        assert!(error.to_string().contains("MASTER_TOKEN"), "{error}");
+        assert!(Client::new("http://h", Some(Token("käse".into()))).is_ok());
     }
 
     #[test]

@@ -75,6 +75,7 @@ fn recover_and_send(
         Unreadable::NoHead(_) => LateError::Refused(error.to_string()),
         Unreadable::System(_) => LateError::Unreadable(error),
     })?;
+    let is_whole = contents.is_whole();
     let recovered = contents.recover();
     let start = Instant::now();
     let mut run = recovered.run;
@@ -88,7 +89,12 @@ fn recover_and_send(
             done => return done.map(|()| run.run_id),
         }
     }
-    post(client, &run, start, timeout)?;
+    match post(client, &run, start, timeout) {
+        // The worker lived to send all of it, and had a disk that did not take that down.
+        Err(LateError::Refused(_))
+            if !is_whole && client.has_whole(&run.run_id, &run.worker_id, timeout) => {}
+        done => done?,
+    }
     Ok(run.run_id)
 }
 

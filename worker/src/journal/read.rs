@@ -34,6 +34,13 @@ pub struct Contents {
     pub written_at: DateTime<Utc>,
 }
 
+impl Contents {
+    /// Whether it holds all that its worker knew.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_none() && self.end.as_ref().is_some_and(|end| end.whole)
+    }
+}
+
 /// Why there is nothing to be had from a journal.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
