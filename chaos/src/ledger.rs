@@ -67,9 +67,12 @@ impl Row {
         self.wrongs.push(text);
     }
 
-    /// Writes down how something was done.
+    /// Writes down how something was done, once.
     pub(crate) fn note(&mut self, text: impl Into<String>) {
-        self.notes.push(text.into());
+        let text = text.into();
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
     }
 
     fn is_good(&self) -> bool {
