@@ -22,5 +22,6 @@ mod live;
 mod restarts;
 mod streams;
 mod streams_lost;
+mod streams_races;
 mod streams_refused;
 mod texts;

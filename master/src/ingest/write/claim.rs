@@ -71,14 +71,26 @@ async fn complete_stream<'a>(
     change: &mut Change<'a>,
     tallies: &mut Tallies,
 ) -> Result<Written, StoreError> {
-    let Some(stream) = streams::lock(transaction, &plan.row.run_id).await? else {
-        return Ok(Written::Conflict);
+    let stream = streams::lock(transaction, &plan.row.run_id).await?;
+    let Some(stream) = stream.filter(|stream| stream.finish_hash.is_none()) else {
+        return compare(transaction, plan).await;
     };
-    if stream.finish_hash.is_some() || stream.worker_id != plan.row.worker_id {
+    if stream.worker_id != plan.row.worker_id {
         return Ok(Written::Conflict);
     }
     complete::replace(transaction, &stream, plan, change).await?;
     streams::remove(transaction, stream.run).await?;
     tallies.forget(stream.run);
     Ok(Written::Created { batches: 0 })
+}
+
+/// The run is whole. While its lock was waited for, another master may have stored this very content.
+async fn compare(transaction: &mut Transacting, plan: &Plan) -> Result<Written, StoreError> {
+    let contents = runs::content_hashes(transaction, &[plan.row.run_id.as_str()]).await?;
+    let is_same = |(_, hash): &(String, Vec<u8>)| *hash == plan.row.content_hash.bytes();
+    Ok(if contents.iter().any(is_same) {
+        Written::Unchanged { batches: 0 }
+    } else {
+        Written::Conflict
+    })
 }
