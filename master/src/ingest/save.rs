@@ -30,7 +30,7 @@ pub(super) struct Inner {
     /// Bounds the runs that are inside.
     inside: Semaphore,
     /// Bounds the threads that build plans to the cores there are.
-    building: Semaphore,
+    building: Arc<Semaphore>,
 }
 
 /// What became of a run that was taken.
@@ -67,7 +67,7 @@ impl Ingest {
             store,
             writer,
             inside: Semaphore::new(RUNS_INSIDE_MAX),
-            building: Semaphore::new(cores),
+            building: Arc::new(Semaphore::new(cores)),
         };
         let ingest = Self {
             inner: Arc::new(inner),
@@ -129,14 +129,17 @@ impl Ingest {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, IngestError> + Send + 'static,
     ) -> Result<T, IngestError> {
-        let _core = self
-            .inner
-            .building
-            .acquire()
+        let core = Arc::clone(&self.inner.building)
+            .acquire_owned()
             .await
             .map_err(|_| StoreError::Closed)?;
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
+        // The work goes on when nobody waits for it any more, and takes its core all the while.
+        let work = move || {
+            let _core = core;
+            work(&inner)
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|panic| StoreError::damaged("plan", panic))?
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use master::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::app::{Answer, App, run_with_cases, sqlite_url};
 
@@ -312,5 +313,30 @@ async fn batches_may_be_packed_and_hold_what_python_cannot_encode() {
     finish(&app, "r", 1).await;
     let cases = app.json("/results/r/cases").await;
     assert_eq!(cases[0]["nodeid"], r"t.py::test[\udcff]");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_finish_goes_on_when_its_client_has_gone() {
+    let app = App::start().await;
+    open(&app, "r").await;
+    let outcomes = ["passed"; 500];
+    for number in 0..20 {
+        let batch = batch(number as u64 + 1, number * outcomes.len(), &outcomes);
+        assert_eq!(append(&app, "r", &batch).await.status, 201);
+    }
+    let body = json!({"batches": 20, "run": opening("r")}).to_string();
+    let head = format!(
+        "POST /results/r/finish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut client = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+    client.write_all((head + &body).as_bytes()).await.unwrap();
+    // Long enough to be heard, not long enough to be answered.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(client);
+    until_status_is(&app, "r", "passed").await;
+    assert_eq!(finish(&app, "r", 20).await.status, 200);
     app.stop().await;
 }

@@ -45,7 +45,8 @@ pub(in crate::http) async fn handle(
     let received = intake::receive(request, &app.budget, app.timeouts).await?;
     let intake::Decoded::<NewBatch> { body: batch, room } =
         intake::decode(received, &app.budget, 0).await?;
-    let streamed = app.ingest.append(&run_id, batch, Utc::now()).await?;
-    drop(room);
+    let to = run_id.clone();
+    let appending = async move { app.ingest.append(&to, batch, Utc::now()).await };
+    let streamed = intake::to_the_end(room, appending).await?;
     Ok(open_run::answer(run_id, streamed))
 }

@@ -48,7 +48,7 @@ pub(in crate::http) async fn handle(
     let intake::Decoded::<Finish> { body: finish, room } =
         intake::decode(received, &app.budget, merged_bytes).await?;
     open_run::refuse_other_id("run.run_id", &run_id, &finish.run.run_id)?;
-    let saved = app.ingest.finish(finish, Utc::now()).await?;
-    drop(room);
+    let finishing = async move { app.ingest.finish(finish, Utc::now()).await };
+    let saved = intake::to_the_end(room, finishing).await?;
     Ok(post_results::answer(run_id, saved))
 }

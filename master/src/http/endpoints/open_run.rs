@@ -49,8 +49,8 @@ pub(in crate::http) async fn handle(
     let intake::Decoded::<NewRun> { body: run, room } =
         intake::decode(received, &app.budget, 0).await?;
     refuse_other_id("run_id", &run_id, &run.run_id)?;
-    let streamed = app.ingest.open(run, Utc::now()).await?;
-    drop(room);
+    let opening = async move { app.ingest.open(run, Utc::now()).await };
+    let streamed = intake::to_the_end(room, opening).await?;
     Ok(answer(run_id, streamed))
 }
 

@@ -46,8 +46,8 @@ pub(in crate::http) async fn handle(
     let intake::Decoded::<NewRun> { body: run, room } =
         intake::decode(received, &app.budget, 0).await?;
     let run_id = run.run_id.clone();
-    let saved = app.ingest.save(run, Utc::now()).await?;
-    drop(room);
+    let saving = async move { app.ingest.save(run, Utc::now()).await };
+    let saved = intake::to_the_end(room, saving).await?;
     Ok(answer(run_id, saved))
 }
 

@@ -9,8 +9,10 @@ mod headers;
 mod receive;
 mod shape;
 mod surrogates;
+mod to_the_end;
 
 pub(super) use budget::Budget;
 pub(super) use decode::{Decoded, decode};
 pub(super) use discard::discard;
 pub(super) use receive::receive;
+pub(super) use to_the_end::to_the_end;
