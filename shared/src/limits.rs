@@ -21,6 +21,12 @@ pub const RUN_CASES_MAX: usize = 500_000;
 /// Most cases in one batch of a run that is streamed.
 pub const BATCH_CASES_MAX: usize = 500;
 
+/// Largest opening of a run that is streamed, as JSON. It is read again with every batch.
+pub const OPENING_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes of the nodeids in `progress.running`, all together; those beyond are only counted.
+pub const PROGRESS_BYTES_MAX: usize = 1024 * 1024;
+
 /// Most batches of one run that is streamed.
 pub const RUN_BATCHES_MAX: u64 = 100_000;
 

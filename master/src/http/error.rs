@@ -260,7 +260,7 @@ impl From<StreamError> for ApiError {
             StreamError::BatchGap { .. } => conflict("batch_gap", "number"),
             StreamError::BatchesMissing { .. } => conflict("batches_missing", "batches"),
             StreamError::BatchesLeftOver { .. } => conflict("batch_conflict", "batches"),
-            StreamError::TooLarge => {
+            StreamError::TooLarge | StreamError::OpeningTooLarge => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", told)
             }
             StreamError::TooManyCases => Self::invalid_field(Some("cases".to_owned()), told),

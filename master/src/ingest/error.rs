@@ -37,6 +37,12 @@ pub enum StreamError {
         /// Batches that are kept.
         kept: u64,
     },
+    /// The opening is larger than one may be.
+    #[error(
+        "an opening must have at most {} bytes; send the run whole when it ended",
+        shared::limits::OPENING_BYTES_MAX
+    )]
+    OpeningTooLarge,
     /// All batches together are larger than a run may be.
     #[error(
         "all batches of a run together must have at most {} bytes",

@@ -22,6 +22,7 @@ on_both_engines!(
     an_opening_with_results_is_refused,
     a_test_twice_in_one_batch_is_refused,
     all_batches_together_are_bounded_in_bytes,
+    what_is_read_with_every_batch_is_bounded_in_bytes,
     a_finish_is_forgotten_after_its_time,
 );
 
@@ -229,6 +230,28 @@ async fn a_test_twice_in_one_batch_is_refused(db: &Database) {
         append(&opened, batch(1, &twice[..2])).await.unwrap(),
         Saved::Created
     );
+    opened.close().await;
+}
+
+async fn what_is_read_with_every_batch_is_bounded_in_bytes(db: &Database) {
+    let opened = db.open().await;
+    let nodeids = |count: usize| -> Vec<String> {
+        let nodeid = |number| format!("{number:0>width$}", width = limits::NODEID_BYTES_MAX);
+        (0..count).map(nodeid).collect()
+    };
+    let mut large = opening(&make::run("r"));
+    large.not_run = nodeids(limits::OPENING_BYTES_MAX / limits::NODEID_BYTES_MAX);
+    let refused = refusal(opened.ingest.open(large.clone(), received_at()).await);
+    assert_eq!(refused, StreamError::OpeningTooLarge);
+    large.not_run.pop();
+    opened.ingest.open(large, received_at()).await.unwrap();
+
+    let mut alive = NewBatch::default();
+    alive.progress.running = nodeids(1_000);
+    append(&opened, alive).await.unwrap();
+    let run = get(&opened, "r").await;
+    let fit = limits::PROGRESS_BYTES_MAX / limits::NODEID_BYTES_MAX;
+    assert_eq!((run.running.len(), run.running_count), (fit, 1_000));
     opened.close().await;
 }
 

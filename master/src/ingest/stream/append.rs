@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
-use shared::stream::NewBatch;
+use shared::limits;
+use shared::stream::{NewBatch, Progress};
 use shared::validate::{self, Invalid};
 
 use super::{marks, packed};
@@ -60,6 +61,7 @@ fn appending(run_id: String, mut batch: NewBatch, heard_us: i64) -> Result<Appen
     validate::batch(&batch)?;
     refuse_duplicates(&batch)?;
     batch.cases.iter_mut().for_each(normalise::tidy_case);
+    shorten(&mut batch.progress);
     let progress = packed::pack_progress(&batch.progress)?;
     let cases = if batch.cases.is_empty() {
         None
@@ -80,6 +82,19 @@ fn appending(run_id: String, mut batch: NewBatch, heard_us: i64) -> Result<Appen
         progress,
         cases,
     })
+}
+
+/// What is told every second is written every second: few of the longest nodeids are enough.
+fn shorten(progress: &mut Progress) {
+    let told = progress.running.len() as u64;
+    progress.running_count = progress.running_count.max(told);
+    let mut bytes = 0;
+    let fits = progress.running.iter().take_while(|nodeid| {
+        bytes += nodeid.len();
+        bytes <= limits::PROGRESS_BYTES_MAX
+    });
+    let fitting = fits.count();
+    progress.running.truncate(fitting);
 }
 
 /// Refuses a batch that has a test twice: only between batches is it clear which came last.

@@ -1,13 +1,14 @@
 //! Opening a run.
 
 use chrono::{DateTime, Utc};
+use shared::limits;
 use shared::run::NewRun;
 use shared::status::RunStatus;
 use shared::stream::Progress;
 use shared::validate::{self, Invalid};
 
 use super::packed;
-use crate::ingest::error::IngestError;
+use crate::ingest::error::{IngestError, StreamError};
 use crate::ingest::normalise;
 use crate::ingest::save::{Ingest, Streamed};
 use crate::ingest::work::Work;
@@ -67,6 +68,9 @@ impl Ingest {
         validate::run(&run)?;
         refuse_results(&run)?;
         let json = serde_json::to_vec(&run).map_err(|e| StoreError::damaged("opening", e))?;
+        if json.len() > limits::OPENING_BYTES_MAX {
+            return Err(StreamError::OpeningTooLarge.into());
+        }
         let opening = Opening {
             opened: opened(run, received_at)?,
             packed: packed::pack_opening(&json),
