@@ -31,12 +31,12 @@ const REMOVE: &str = "delete from streams where run = $1";
 
 const PURGE: &str = "delete from streams where finish_hash is not null and heard_us < $1";
 
-const DROP_LOST_BATCHES: &str = "delete from stream_batches where run in \
-     (select s.run from streams s join runs r on r.id = s.run \
-     where r.status = 'lost' and s.batch_count >= 0 and s.heard_us < $1)";
+/// Asks for what the row itself says first: while it waited for the row, its worker may have come back.
+const MARK_DROPPED: &str = "update streams set batch_count = -1, opening = $2, progress = $2 \
+     where batch_count >= 0 and heard_us < $1 and run in (select id from runs where status = 'lost')";
 
-const MARK_DROPPED: &str = "update streams set batch_count = -1 where batch_count >= 0 \
-     and heard_us < $1 and run in (select id from runs where status = 'lost')";
+const DROP_BATCHES: &str = "delete from stream_batches where run in \
+     (select run from streams where batch_count < 0)";
 
 const LIVE: &str = "select s.run, r.run_id, s.pulse from runs r join streams s on s.run = r.id \
      where r.status = 'running' and s.finish_hash is null";
@@ -240,16 +240,20 @@ pub(crate) async fn heard(store: &Store, runs: &[i64]) -> Result<Vec<HeardRow>, 
 }
 
 /// Drops the batches of runs that were lost and not heard of since a moment. What was stored of them
-/// when they were closed stays.
+/// when they were closed stays. A run is marked before its batches go: whoever sees it without its mark
+/// finds them all.
 pub(crate) async fn drop_lost(
     transaction: &mut Transacting,
     before_us: i64,
 ) -> Result<(), StoreError> {
-    for statement in [DROP_LOST_BATCHES, MARK_DROPPED] {
-        on_connection!(transaction, connection => {
-            sqlx::query(statement).bind(before_us).execute(connection).await?;
-        });
-    }
+    on_connection!(transaction, connection => {
+        sqlx::query(MARK_DROPPED)
+            .bind(before_us)
+            .bind(&[][..] as &[u8])
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(DROP_BATCHES).execute(connection).await?;
+    });
     Ok(())
 }
 
