@@ -32,7 +32,7 @@ pub(super) async fn one<'a>(
         Work::Open(opening) => open(transaction, opening, change, tallies).await,
         Work::Append(appending) => append(transaction, appending, change, tallies).await,
         Work::Finish(finishing) => finish(transaction, finishing, change, tallies).await,
-        Work::Close(closing) => close(transaction, closing, change).await,
+        Work::Close(closing) => close(transaction, closing, change, tallies).await,
     }
 }
 
@@ -254,6 +254,7 @@ async fn close<'a>(
     transaction: &mut Transacting,
     closing: &'a Closing,
     change: &mut Change<'a>,
+    tallies: &mut Tallies,
 ) -> Result<Written, StoreError> {
     let run_id = &closing.plan.row.run_id;
     let stream = streams::lock(transaction, run_id).await?.filter(|stream| {
@@ -265,6 +266,7 @@ async fn close<'a>(
     };
     // The batches stay, for a worker that comes back.
     complete::replace(transaction, &stream, &closing.plan, change).await?;
+    tallies.forget(stream.run);
     Ok(Written::Created {
         batches: stream.batch_count as u64,
     })
