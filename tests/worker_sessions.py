@@ -41,7 +41,7 @@ class Session:
         (self.folder / "test_it.py").write_text(tests)
         self.run_id = str(uuid.uuid4())
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not _is_pytests(name)},
             "MASTER_URL": master_url,
             "PROJECT": "stories",
             "BRANCH": "main",
@@ -133,6 +133,11 @@ class Session:
         """What the master has of it."""
         run: dict[str, Any] = master.get(f"/results/{self.run_id}")
         return run
+
+
+def _is_pytests(name: str) -> bool:
+    """Whether pytest or xdist tells its children so, for whom a pytest of ours is no child."""
+    return name.startswith("PYTEST_")
 
 
 def only_run(master: Master) -> dict[str, Any]:
