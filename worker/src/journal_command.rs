@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::{JournalCommand, Shelf};
 use crate::config::Settings;
-use crate::journal::{self, Contents, Fate, Kept, NotClaimed, size};
+use crate::journal::{self, Contents, Fate, Head, Kept, NotClaimed, size};
 use crate::{exit, report, shed};
 
 /// Does what was asked; what went wrong is said.
@@ -53,7 +53,8 @@ fn list(all: &[Kept]) -> String {
     if all.is_empty() {
         return "no journals\n".to_owned();
     }
-    let mut rows = vec![["RUN", "PROJECT", "WHEN", "TESTS", "SIZE", "STATE"].map(str::to_owned)];
+    let titles = ["RUN", "PROJECT", "WHEN (UTC)", "TESTS", "SIZE", "STATE"];
+    let mut rows = vec![titles.map(str::to_owned)];
     rows.extend(all.iter().map(row));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
@@ -105,7 +106,7 @@ fn moment(at: DateTime<Utc>) -> String {
 
 /// The one that is meant: by the id of the run, by the beginning of it, or by the folder's name.
 fn find<'a>(all: &'a [Kept], run: &str) -> anyhow::Result<&'a Kept> {
-    let id = |kept: &Kept| Some(Contents::of(&kept.folder).ok()?.head.run_id);
+    let id = |kept: &Kept| Some(Head::in_folder(&kept.folder).ok()?.run_id);
     let exact = |kept: &&Kept| name(kept) == run || id(kept).is_some_and(|id| id == run);
     let exact: Vec<&Kept> = all.iter().filter(exact).collect();
     let begins = |kept: &&Kept| {
@@ -142,7 +143,7 @@ fn describe(kept: &Kept, contents: Contents) -> String {
     let damage = contents.damage;
     let master_url = contents.head.master_url.clone();
     let lines = size(contents.lines_bytes);
-    let seen = if contents.end.is_some() {
+    let seen = if contents.end.is_some() || contents.run.is_some() {
         "yes"
     } else if kept.is_busy() {
         "not yet"

@@ -1,5 +1,6 @@
 //! The journal of one run, while it goes on.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,14 +39,22 @@ struct Inner {
 #[derive(Debug)]
 struct Open {
     folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// The first record, for a journal that has to be made again.
+    head: Vec<u8>,
     /// It was given the whole run.
     has_run: AtomicBool,
+    /// It was deleted under its worker, and made again.
+    was_deleted: AtomicBool,
+    /// It is no longer needed, and may be gone.
+    is_forgotten: AtomicBool,
     written: Arc<Written>,
     syncer: Mutex<Option<Syncer>>,
 }
 
 impl Journal {
-    /// Begins the journal of the run that these settings name.
+    /// Begins the journal of the run that these settings name. Who gives journals no room wants
+    /// none.
     pub fn begin(settings: &Settings, beginning: Beginning) -> Self {
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
         Self::begin_on(&disk, settings, beginning)
@@ -53,16 +62,27 @@ impl Journal {
 
     /// The same on a disk that may fail.
     pub fn begin_on(disk: &Arc<dyn Disk>, settings: &Settings, beginning: Beginning) -> Self {
+        let bytes_max = settings.state_bytes_max.value;
+        if bytes_max == 0 {
+            return Self::none();
+        }
         let head = Head::of(settings, beginning);
         let mut inner = Inner::default();
         let mut failed = Vec::new();
         for place in places::places(settings) {
-            match open(disk, &place, settings.state_bytes_max.value, &head) {
+            match open(disk, &place, bytes_max, &head) {
                 Ok(open) => {
                     inner.open = Some(open);
                     break;
                 }
-                Err(error) => failed.push(format!("{} ({error})", place.display())),
+                Err(Unopened::System(error)) => {
+                    failed.push(format!("{} ({error})", place.display()));
+                }
+                // The limit is meant for all places together.
+                Err(error @ Unopened::NoRoom { .. }) => {
+                    inner.beginning = Some(format!("there is no journal: {error}"));
+                    return Self(Arc::new(inner));
+                }
             }
         }
         inner.beginning = explain(&failed, inner.open.as_ref());
@@ -123,15 +143,19 @@ impl Journal {
     }
 
     fn note(&self, fate: &Fate) {
-        if let Some(open) = &self.0.open {
-            // Without it the run is sent once more, without harm.
-            let _ = fate.write(&open.folder);
+        let Some(open) = &self.0.open else { return };
+        let noted = fate.write(&open.folder);
+        // On a disk that is full, what a master has makes room. Anything else is sent once more,
+        // without harm.
+        if noted.is_err() && matches!(fate, Fate::Uploaded { .. }) && open.is_there() {
+            self.discard();
         }
     }
 
     /// There is nothing to report, and so nothing to keep.
     pub fn discard(&self) {
         if let Some(open) = &self.0.open {
+            open.is_forgotten.store(true, Ordering::Relaxed);
             // What stays is a lost run without tests, which is true and does no harm.
             let _ = std::fs::remove_dir_all(&open.folder);
         }
@@ -143,11 +167,20 @@ impl Journal {
             return self.0.beginning.clone();
         };
         let folder = open.folder.display();
-        if let Some(reason) = open.writer().trouble() {
+        if !open.is_forgotten.load(Ordering::Relaxed) && !open.is_there() {
             return Some(format!(
-                "the journal in {folder} is not whole: {reason}; make room there, or set \
-                 WORKER_STATE_DIR to a folder with more"
+                "the journal in {folder} was deleted while the run went on; set WORKER_STATE_DIR \
+                 to a folder that nobody cleans meanwhile"
             ));
+        }
+        if open.was_deleted.load(Ordering::Relaxed) {
+            return Some(format!(
+                "the journal in {folder} was deleted while the run went on, and made again at its \
+                 end; set WORKER_STATE_DIR to a folder that nobody cleans meanwhile"
+            ));
+        }
+        if let Some(trouble) = open.writer().trouble() {
+            return Some(format!("the journal in {folder} is not whole: {trouble}"));
         }
         if let Some(reason) = &*locked(&open.written.unsynced) {
             return Some(format!(
@@ -166,6 +199,9 @@ impl Journal {
     /// Takes the whole run, as the JSON that is sent: for a journal that has not all of its events.
     pub fn keep(&self, json: &[u8]) {
         if let Some(open) = &self.0.open {
+            if !open.is_there() {
+                open.make_again();
+            }
             let is_there = open.writer().record(Kind::Run, &[json]);
             open.has_run.store(is_there, Ordering::Relaxed);
         }
@@ -177,8 +213,8 @@ impl Journal {
             return false;
         };
         let writer = open.writer();
-        let is_there = writer.is_whole() || open.has_run.load(Ordering::Relaxed);
-        is_there && writer.is_written()
+        let has_all = writer.is_whole() || open.has_run.load(Ordering::Relaxed);
+        has_all && writer.is_written() && open.is_there()
     }
 
     /// Waits until all is on disk, at most this long.
@@ -195,27 +231,79 @@ impl Open {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         locked(&self.written.writer)
     }
+
+    /// Whether others can find it. Tests that clean up too much delete it under its worker, which
+    /// goes on writing into a file without a name.
+    fn is_there(&self) -> bool {
+        let found = self.folder.join(shelf::FILE).symlink_metadata();
+        !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Makes one in the same place that has nothing yet but whose run it is.
+    fn make_again(&self) {
+        let (Some(place), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return;
+        };
+        let made = places::prepare(place)
+            .and_then(|()| folder_with_file(self.disk.as_ref(), place, &name.to_string_lossy()));
+        // Without it nothing is kept, which is said.
+        if let Ok((_, file)) = made {
+            self.was_deleted.store(true, Ordering::Relaxed);
+            let mut writer = Writer::new(file, 0);
+            writer.record(Kind::Head, &[&self.head]);
+            *self.writer() = writer;
+        }
+    }
 }
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::Result<Open> {
+/// Why there is no journal in a place.
+#[derive(Debug)]
+enum Unopened {
+    /// The system says no.
+    System(io::Error),
+    /// What may not be deleted takes all the room.
+    NoRoom { place: PathBuf, bytes_max: u64 },
+}
+
+impl From<io::Error> for Unopened {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => error.fmt(to),
+            Self::NoRoom { place, bytes_max } => write!(
+                to,
+                "runs that are not uploaded take all of the {} that WORKER_STATE_BYTES_MAX allows \
+                 in {}; upload them with `pytest-platform-worker flush`",
+                size(*bytes_max),
+                place.display()
+            ),
+        }
+    }
+}
+
+fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> Result<Open, Unopened> {
     places::prepare(place)?;
     let reserve = LINES_BYTES_MAX.min(bytes_max / 4);
     let room = shelf::make_room(place, bytes_max, reserve);
     if room == 0 || room < ROOM_BYTES_MIN.min(bytes_max) {
-        return Err(io::Error::other(format!(
-            "runs that are not uploaded take all of the {} that WORKER_STATE_BYTES_MAX allows; \
-             upload them with `pytest-platform-worker flush`",
-            size(bytes_max)
-        )));
+        let place = place.to_path_buf();
+        return Err(Unopened::NoRoom { place, bytes_max });
     }
-    let (folder, file) = folder_with_file(disk.as_ref(), place, &head.run_id)?;
+    let name = name::folder(&head.run_id);
+    let (folder, file) = folder_with_file(disk.as_ref(), place, &name)?;
     let lines_bytes_max = LINES_BYTES_MAX.min(room);
     let mut writer = Writer::new(file, lines_bytes_max);
-    writer.record(Kind::Head, &[&serde_json::to_vec(head)?]);
+    let head = serde_json::to_vec(head).map_err(io::Error::from)?;
+    writer.record(Kind::Head, &[&head]);
     let written = Arc::new(Written {
         writer: Mutex::new(writer),
         unsynced: Mutex::default(),
@@ -224,7 +312,11 @@ fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::
     let syncer = Syncer::start(Arc::clone(&written), Arc::clone(disk), folders);
     Ok(Open {
         folder,
+        disk: Arc::clone(disk),
+        head,
         has_run: AtomicBool::new(false),
+        was_deleted: AtomicBool::new(false),
+        is_forgotten: AtomicBool::new(false),
         written,
         syncer: Mutex::new(Some(syncer)),
     })
@@ -234,9 +326,8 @@ fn open(disk: &Arc<dyn Disk>, place: &Path, bytes_max: u64, head: &Head) -> io::
 fn folder_with_file(
     disk: &dyn Disk,
     place: &Path,
-    run_id: &str,
+    name: &str,
 ) -> io::Result<(PathBuf, Arc<dyn DiskFile>)> {
-    let name = name::folder(run_id);
     let nameless = place.join(format!("{NAMELESS}{name}"));
     let folder = place.join(name);
     disk.create_folder(&nameless)?;

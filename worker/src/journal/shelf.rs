@@ -16,6 +16,9 @@ use super::places;
 /// Most uploaded runs that are kept, whatever their size.
 const UPLOADED_RUNS_MAX: usize = 100;
 
+/// Most of those above that number that one run deletes: its tests have begun already.
+const SURPLUS_MAX: usize = 20;
+
 /// Age after which a folder that never got its name is nobody's.
 const NAMELESS_AFTER: Duration = Duration::from_hours(24);
 
@@ -118,9 +121,14 @@ impl Kept {
 }
 
 impl Claimed {
-    /// Notes what a master made of it. When that fails, it is sent once more, without harm.
+    /// Notes what a master made of it. When that fails, as on a disk that is full, what a master
+    /// has makes room; anything else is sent once more, without harm.
     pub fn note(&self, fate: &Fate) {
-        let _ = fate.write(&self.kept.folder);
+        let noted = fate.write(&self.kept.folder);
+        if noted.is_err() && matches!(fate, Fate::Uploaded { .. }) {
+            // What cannot be deleted either is sent once more too.
+            let _ = std::fs::remove_dir_all(&self.kept.folder);
+        }
     }
 
     /// Deletes it.
@@ -134,14 +142,17 @@ impl Claimed {
 pub(super) fn make_room(place: &Path, bytes_max: u64, reserve: u64) -> u64 {
     let all = Kept::all(&[place.to_path_buf()]);
     let mut bytes: u64 = all.iter().map(|kept| kept.bytes).sum();
-    let mut uploaded = all.iter().filter(|kept| kept.is_uploaded()).count();
+    let uploaded = all.iter().filter(|kept| kept.is_uploaded()).count();
+    let mut surplus = (uploaded + 1)
+        .saturating_sub(UPLOADED_RUNS_MAX)
+        .min(SURPLUS_MAX);
     for kept in all.iter().filter(|kept| kept.is_uploaded()) {
-        if uploaded < UPLOADED_RUNS_MAX && bytes.saturating_add(reserve) <= bytes_max {
+        if surplus == 0 && bytes.saturating_add(reserve) <= bytes_max {
             break;
         }
         if kept.claim().is_ok_and(|claimed| claimed.drop_it().is_ok()) {
             bytes -= kept.bytes;
-            uploaded -= 1;
+            surplus = surplus.saturating_sub(1);
         }
     }
     forget_nameless(place);
@@ -205,6 +216,19 @@ mod tests {
         assert_eq!(
             Kept::all(&[place.path().into()]).len(),
             UPLOADED_RUNS_MAX - 1
+        );
+    }
+
+    #[test]
+    fn one_run_deletes_few_of_many() {
+        let place = tempfile::tempdir().unwrap();
+        for number in 0..UPLOADED_RUNS_MAX + 2 * SURPLUS_MAX {
+            journal(place.path(), &number.to_string(), 1, true);
+        }
+        make_room(place.path(), u64::MAX, 0);
+        assert_eq!(
+            Kept::all(&[place.path().into()]).len(),
+            UPLOADED_RUNS_MAX + SURPLUS_MAX
         );
     }
 

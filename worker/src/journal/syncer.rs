@@ -78,7 +78,8 @@ impl Written {
             let _ = writer.write();
             (writer.file(), writer.written_bytes())
         };
-        if written_bytes > *synced_bytes {
+        // A journal that was made again may be the shorter one.
+        if written_bytes != *synced_bytes {
             // Lines go on arriving meanwhile.
             self.note(file.sync());
             *synced_bytes = written_bytes;

@@ -10,7 +10,7 @@ use shared::outcome::Outcome;
 use shared::run::NewRun;
 use shared::status::RunStatus;
 
-use super::{Beginning, Contents, Journal, Kept};
+use super::{Beginning, Contents, Fate, Journal, Kept};
 use crate::aggregate::Ending;
 use crate::cli::Options;
 use crate::config::{Facts, Pyproject, Settings, Source, Sourced};
@@ -211,7 +211,67 @@ fn runs_that_no_master_has_are_never_pushed_out() {
         "{problem}"
     );
     assert!(only(place.path()).folder.exists());
-    journal.discard();
+    assert_eq!(journal.folder(), None, "the limit is for all places");
+}
+
+#[test]
+fn who_gives_journals_no_room_has_none_and_is_not_warned() {
+    let place = tempfile::tempdir().unwrap();
+    let mut settings = settings(place.path());
+    settings.state_bytes_max.value = 0;
+    let journal = Journal::begin(&settings, beginning());
+    assert_eq!((journal.problem(), journal.folder()), (None, None));
+    assert!(!journal.holds_the_run());
+}
+
+#[test]
+fn a_journal_that_tests_delete_is_told_and_made_again_at_the_end() {
+    let place = tempfile::tempdir().unwrap();
+    let state = place.path().join("state");
+    let settings = settings(&state);
+    let journal = Journal::begin(&settings, beginning());
+    let lines = passing(true);
+    journal.append(&[&lines]);
+    assert!(journal.holds_the_run());
+    std::fs::remove_dir_all(&state).unwrap();
+    assert!(!journal.holds_the_run());
+    let problem = journal.problem().unwrap();
+    assert!(
+        problem.contains("was deleted while the run went on; set"),
+        "{problem}"
+    );
+    let run = sent(&settings, &lines, Ending::default());
+    journal.keep(&serde_json::to_vec(&run).unwrap());
+    assert!(journal.holds_the_run());
+    assert!(journal.problem().unwrap().contains("made again"));
+    journal.close(Duration::from_secs(10));
+    let kept = only(&state);
+    assert!(kept.is_busy(), "another worker would send it meanwhile");
+    drop(journal);
+    let found = Contents::of(&kept.folder).unwrap();
+    assert_eq!(found.recover().run, run);
+}
+
+#[test]
+fn what_became_of_an_uploaded_run_cannot_be_noted_and_it_is_not_sent_again() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = Journal::begin(&settings(place.path()), beginning());
+    std::fs::create_dir(journal.folder().unwrap().join("fate.json")).unwrap();
+    journal.uploaded();
+    assert!(Kept::all(&[place.path().into()]).is_empty());
+    assert_eq!(journal.problem(), None);
+
+    let journal = Journal::begin(&settings(place.path()), beginning());
+    std::fs::create_dir(journal.folder().unwrap().join("fate.json")).unwrap();
+    journal.close(Duration::from_secs(10));
+    drop(journal);
+    let at = chrono::Utc::now();
+    let claimed = only(place.path()).claim().unwrap();
+    let reason = "no".to_owned();
+    claimed.note(&Fate::Refused { at, reason });
+    assert_eq!(Kept::all(&[place.path().into()]).len(), 1);
+    claimed.note(&Fate::Uploaded { at });
+    assert!(Kept::all(&[place.path().into()]).is_empty());
 }
 
 /// Events in any order, of few tests, so that they meet.

@@ -21,6 +21,8 @@ pub(super) struct Writer {
     waiting_records: u64,
     lines_bytes: u64,
     lines_bytes_max: u64,
+    /// It stopped because of that limit, and not because of the disk.
+    is_limited: bool,
     /// Why it takes no more lines.
     stopped: Option<String>,
     /// Why the disk took nothing, the last time it was asked.
@@ -38,6 +40,7 @@ impl Writer {
             waiting_records: 0,
             lines_bytes: 0,
             lines_bytes_max,
+            is_limited: false,
             stopped: None,
             refused: None,
         }
@@ -52,6 +55,7 @@ impl Writer {
         self.lines_bytes += bytes as u64;
         if self.lines_bytes > self.lines_bytes_max || bytes > PAYLOAD_BYTES_MAX {
             let most = size(self.lines_bytes_max);
+            self.is_limited = true;
             self.stop(format!("it reached its limit of {most}"));
             return;
         }
@@ -121,9 +125,15 @@ impl Writer {
         self.waiting.is_empty()
     }
 
-    /// Why it is not whole, or not written.
-    pub(super) fn trouble(&self) -> Option<&str> {
-        self.stopped.as_deref().or(self.refused.as_deref())
+    /// Why it is not whole, or not written, and what to do about it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let reason = self.stopped.as_deref().or(self.refused.as_deref())?;
+        let advice = if self.is_limited {
+            "see WORKER_STATE_BYTES_MAX"
+        } else {
+            "make room there, or set WORKER_STATE_DIR to a folder with more"
+        };
+        Some(format!("{reason}; {advice}"))
     }
 
     pub(super) const fn written_bytes(&self) -> u64 {
@@ -188,7 +198,8 @@ mod tests {
         writer.lines(&[b"f\n"]);
         writer.record(Kind::End, &[b"{}"]);
         assert!(!writer.is_whole());
-        assert_eq!(writer.trouble(), Some("it reached its limit of 5 B"));
+        let expected = "it reached its limit of 5 B; see WORKER_STATE_BYTES_MAX";
+        assert_eq!(writer.trouble().as_deref(), Some(expected));
         let found = records(folder.path());
         let expected = [
             (Kind::Lines, b"abc\n".to_vec()),
