@@ -27,6 +27,14 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 /// How long a connection waits for another process's lock, or for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// What PostgreSQL is told to bound. A master that is stopped in the middle of a transaction would
+/// otherwise hold up the writers of all others for as long as its connection seems to live.
+const POSTGRES_PATIENCE: [(&str, &str); 2] = [
+    // As long as SQLite's connections wait for a lock.
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+];
+
 /// How long the first connection to a server may take. A pool would try again and again in silence,
 /// and whoever starts a master wants to know.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
@@ -106,12 +114,19 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .statement_cache_capacity(300)
         .disable_statement_logging();
     try_postgres(&options).await?;
-    let write = PgPoolOptions::new()
-        .max_connections(POSTGRES_WRITERS_MAX)
+    // Masters that start together wait for the first one's migrations, however long they take.
+    let migrating = PgPoolOptions::new()
+        .max_connections(1)
         .acquire_timeout(WAIT)
         .connect_with(options.clone())
         .await?;
-    POSTGRES_MIGRATIONS.run(&write).await?;
+    POSTGRES_MIGRATIONS.run(&migrating).await?;
+    migrating.close().await;
+    let write = PgPoolOptions::new()
+        .max_connections(POSTGRES_WRITERS_MAX)
+        .acquire_timeout(WAIT)
+        .connect_with(options.clone().options(POSTGRES_PATIENCE))
+        .await?;
     let read = PgPoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(WAIT)

@@ -100,9 +100,9 @@ fn is_transient(error: &sqlx::Error) -> bool {
 fn is_transient_code(code: &str) -> bool {
     if code.len() == 5 && !code.starts_with(|first: char| first.is_ascii_digit() && first > '5') {
         // Connection lost, out of resources, operator intervention, I/O of the server, collisions,
-        // lock not available, read-only transaction.
+        // lock not available, read-only transaction, transaction idle for too long.
         return ["08", "53", "57", "58", "40"].contains(&&code[..2])
-            || ["55P03", "25006"].contains(&code);
+            || ["55P03", "25006", "25P03"].contains(&code);
     }
     // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
     let kind = code.parse::<u32>().map(|code| code & 0xff);
