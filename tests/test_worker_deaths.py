@@ -138,7 +138,7 @@ def test_the_death_of_the_xdist_controller_names_every_test_that_was_running(
         "import os, signal, time, pytest\n"
         "@pytest.mark.xdist_group('a')\ndef test_kills():\n"
         "    while not os.path.exists('sleeping'): time.sleep(0.01)\n"
-        "    time.sleep(0.5)\n"
+        "    time.sleep(1)\n"
         "    os.kill(os.getppid(), signal.SIGKILL)\n"
         "    time.sleep(5)\n"
         "@pytest.mark.xdist_group('b')\ndef test_sleeps():\n"

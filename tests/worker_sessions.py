@@ -55,6 +55,7 @@ class Session:
         self.output = ""
         self.time_s = 0.0
         self.memory_kib = 0
+        self.limit_s = 0
 
     def start(self, *arguments: str, options: tuple[str, ...] = (), **popen: Any) -> Session:
         """Starts `run` without a terminal, in a session and so in a process group of its own."""
