@@ -15,7 +15,7 @@ use crate::leftovers::Leftovers;
 use crate::report::Closing;
 use crate::stream::{Labels, Source};
 use crate::uploader::{Delivered, UploadError, Uploader};
-use crate::{client, late, report, saved, shed};
+use crate::{client, report, saved, shed};
 
 /// Longest wait for the disk when the journal is all there is of the run.
 const SYNC_MAX_KEPT: Duration = Duration::from_millis(700);
@@ -131,10 +131,7 @@ fn keep(journal: &Journal, run: &NewRun) {
 fn note(journal: &Journal, run: &NewRun, upload: &Result<Delivered, UploadError>) {
     match upload {
         Ok(_) => return journal.uploaded(),
-        Err(UploadError::Send(error)) if late::is_for_good(error) => {
-            journal.refused(&error.to_string());
-        }
-        Err(error @ UploadError::Invalid(_)) => journal.refused(&error.to_string()),
+        Err(error) if error.is_for_good() => journal.refused(&error.to_string()),
         Err(_) => {}
     }
     keep(journal, run);
@@ -156,6 +153,10 @@ fn save<'a>(settings: &'a Settings, run: &NewRun) -> Option<&'a Path> {
 /// The command that uploads what this run leaves.
 fn flush_command(settings: &Settings) -> String {
     let mut words = vec!["pytest-platform-worker".into(), "flush".into()];
+    if matches!(settings.master_url.source, config::Source::Flag(_)) {
+        let address = client::address(&settings.master_url.value);
+        words.extend(["--master-url".into(), address.into()]);
+    }
     if let Some(folder) = &settings.state_dir
         && matches!(folder.source, config::Source::Flag(_))
     {

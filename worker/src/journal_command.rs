@@ -80,7 +80,9 @@ fn row(kept: &Kept) -> [String; 6] {
         }
     };
     let started_at = contents.head.started_at.unwrap_or(contents.written_at);
-    let tests = contents.heard.run.started().to_string();
+    let whole = contents.run.as_ref().and_then(|run| run.cases.as_ref());
+    let tests = whole.map_or_else(|| contents.heard.run.started(), Vec::len);
+    let tests = tests.to_string();
     let run = contents.head.run_id.clone();
     let origin = contents.origin.unwrap_or(contents.head.origin);
     [run, origin.project, moment(started_at), tests, bytes, state]

@@ -145,6 +145,10 @@ fn earlier_runs(count: usize) -> String {
 /// Where a run is that did not arrive, and what to do with it.
 fn whereabouts(closing: &Closing) -> String {
     match (&closing.flush, closing.saved) {
+        (Some(_), _) if closing.upload.as_ref().is_err_and(UploadError::is_for_good) => {
+            "kept, and not sent again by itself, see: pytest-platform-worker journal list"
+                .to_owned()
+        }
         (Some(flush), _) => {
             format!("kept, the next run takes it along, or send it with: {flush}")
         }
@@ -159,6 +163,7 @@ fn whereabouts(closing: &Closing) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::SendError;
     use shared::case::NewCase;
     use shared::outcome::Outcome;
 
@@ -229,6 +234,16 @@ mod tests {
             told(&closing),
             "kept, the next run takes it along, or send it with: pytest-platform-worker flush"
         );
+        let refused = Err(UploadError::Send(SendError::Answered {
+            url: "http://m".into(),
+            status: 409,
+            text: "taken".into(),
+            retry_after: None,
+        }));
+        closing.upload = &refused;
+        assert!(closing_line(&closing).ends_with(
+            "409: taken; kept, and not sent again by itself, see: pytest-platform-worker journal list"
+        ));
     }
 
     #[test]

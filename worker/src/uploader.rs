@@ -19,8 +19,8 @@ use crate::client::{self, Client, SendError};
 use crate::config::Token;
 use crate::events::locked;
 use crate::impatience::STOPPED_UPLOAD_MAX;
-use crate::shed;
 use crate::stream::{Hurry, HurrySender, MasterCalls, Source, Stream, hurry};
+use crate::{late, shed};
 
 /// A run that ends within this time is sent whole.
 const QUIET_AT_FIRST: Duration = Duration::from_secs(1);
@@ -67,6 +67,17 @@ pub enum UploadError {
     /// A defect of ours.
     #[error("the uploader panicked: {0}")]
     Panicked(String),
+}
+
+impl UploadError {
+    /// Whether the same run will never be taken.
+    pub const fn is_for_good(&self) -> bool {
+        match self {
+            Self::Send(error) => late::is_for_good(error),
+            Self::Invalid(_) => true,
+            _ => false,
+        }
+    }
 }
 
 struct Parcel {
