@@ -2,7 +2,7 @@
 
 use master::ingest::{IngestError, Saved, StreamError};
 use master::queries;
-use shared::case::NewCase;
+use shared::case::{CaseFailure, NewCase};
 use shared::limits;
 use shared::outcome::Outcome;
 use shared::run::NewRun;
@@ -23,6 +23,7 @@ on_both_engines!(
     a_test_twice_in_one_batch_is_refused,
     all_batches_together_are_bounded_in_bytes,
     what_is_read_with_every_batch_is_bounded_in_bytes,
+    a_run_in_pieces_has_no_more_objects_than_one_sent_whole,
     a_finish_is_forgotten_after_its_time,
 );
 
@@ -230,6 +231,28 @@ async fn a_test_twice_in_one_batch_is_refused(db: &Database) {
         append(&opened, batch(1, &twice[..2])).await.unwrap(),
         Saved::Created
     );
+    opened.close().await;
+}
+
+async fn a_run_in_pieces_has_no_more_objects_than_one_sent_whole(db: &Database) {
+    let opened = db.open().await;
+    let run = opening(&make::run("r"));
+    opened.ingest.open(run, received_at()).await.unwrap();
+    let objects = limits::BATCH_CASES_MAX * (1 + limits::CASE_FAILURES_MAX);
+    let fit = limits::BODY_OBJECTS_MAX / objects;
+    for number in 1..=fit + 1 {
+        let case = |test| NewCase {
+            failures: vec![CaseFailure::default(); limits::CASE_FAILURES_MAX],
+            ..NewCase::new(format!("t.py::{number}-{test}"), Outcome::Failed)
+        };
+        let cases: Vec<NewCase> = (0..limits::BATCH_CASES_MAX).map(case).collect();
+        let answer = append(&opened, batch(number as u64, &cases)).await;
+        if number <= fit {
+            answer.unwrap();
+        } else {
+            assert_eq!(refusal(answer), StreamError::TooLarge);
+        }
+    }
     opened.close().await;
 }
 

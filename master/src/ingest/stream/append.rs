@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
+use shared::case::NewCase;
 use shared::limits;
 use shared::stream::{NewBatch, Progress};
 use shared::validate::{self, Invalid};
@@ -31,7 +32,7 @@ pub(in crate::ingest) struct PackedBatch {
     pub(in crate::ingest) batch_id: String,
     pub(in crate::ingest) cases: Vec<u8>,
     pub(in crate::ingest) marks: Vec<u8>,
-    /// What the cases take as JSON.
+    /// What the cases take of the bytes that a run may have.
     pub(in crate::ingest) bytes: i64,
 }
 
@@ -71,7 +72,7 @@ fn appending(run_id: String, mut batch: NewBatch, heard_us: i64) -> Result<Appen
         Some(PackedBatch {
             number: batch.number as i64,
             batch_id: batch.batch_id,
-            bytes: bytes.len() as i64,
+            bytes: charged(bytes.len(), &batch.cases) as i64,
             marks: marks::pack(&batch.cases),
             cases: packed::pack_cases(batch.cases)?,
         })
@@ -82,6 +83,14 @@ fn appending(run_id: String, mut batch: NewBatch, heard_us: i64) -> Result<Appen
         progress,
         cases,
     })
+}
+
+/// A run in pieces consists of no more things than one that is sent whole, however short each is written:
+/// every one takes its share of the bytes that a run may have.
+fn charged(json_bytes: usize, cases: &[NewCase]) -> usize {
+    let failures: usize = cases.iter().map(|case| case.failures.len()).sum();
+    let objects = cases.len() + failures;
+    json_bytes.max(objects * limits::BODY_BYTES_MAX / limits::BODY_OBJECTS_MAX)
 }
 
 /// What is told every second is written every second: few of the longest nodeids are enough.

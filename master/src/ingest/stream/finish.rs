@@ -1,6 +1,7 @@
 //! Finishing a run: its batches become the run that could have been sent whole.
 
 use chrono::{DateTime, Utc};
+use shared::limits;
 use shared::stream::Finish;
 use shared::validate::{self, Invalid};
 
@@ -72,10 +73,16 @@ impl Ingest {
     pub async fn merged_bytes(&self, run_id: &str) -> Result<usize, StoreError> {
         /// What a case takes besides its texts.
         const CASE_BYTES: i64 = 600;
+        /// What a failure of a case takes besides its texts.
+        const FAILURE_BYTES: i64 = 200;
+        /// What each of them took at least of the bytes of its run.
+        const CHARGED_BYTES: i64 = (limits::BODY_BYTES_MAX / limits::BODY_OBJECTS_MAX) as i64;
         let stream = streams::get(self.store(), run_id).await?;
-        let bytes = stream
-            .filter(|stream| stream.finish_hash.is_none())
-            .map_or(0, |stream| stream.bytes + CASE_BYTES * stream.total);
+        let stream = stream.filter(|stream| stream.finish_hash.is_none());
+        let bytes = stream.map_or(0, |stream| {
+            let failures_max = (stream.bytes / CHARGED_BYTES - stream.total).max(0);
+            stream.bytes + CASE_BYTES * stream.total + FAILURE_BYTES * failures_max
+        });
         Ok(usize::try_from(bytes).unwrap_or(0))
     }
 
