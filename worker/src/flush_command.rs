@@ -41,7 +41,7 @@ pub fn flush(arguments: &FlushArguments) -> ExitCode {
     if !settings.quiet.value {
         report::say(&flush.done.sentence());
     }
-    if flush.done.refused + flush.done.left + flush.done.elsewhere == 0 {
+    if flush.done.is_nothing_left() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(exit::NOT_SENT)
@@ -98,10 +98,10 @@ impl Flush<'_> {
                 self.progress.say(&format!("{name} NOT uploaded: {error}"));
             }
             Err(error) => {
-                if matches!(error, LateError::Refused(_)) {
-                    self.done.refused += 1;
-                } else {
-                    self.done.left += 1;
+                match error {
+                    LateError::Refused(_) => self.done.refused += 1,
+                    LateError::Damaged(_) => self.done.damaged += 1,
+                    _ => self.done.left += 1,
                 }
                 if let LateError::Send(error) = &error {
                     self.done.unreachable = error.is_unreachable();
@@ -117,6 +117,7 @@ impl Flush<'_> {
 struct Done {
     uploaded: usize,
     refused: usize,
+    damaged: usize,
     left: usize,
     running: usize,
     /// Meant for a master on another host.
@@ -126,10 +127,15 @@ struct Done {
 }
 
 impl Done {
+    const fn is_nothing_left(&self) -> bool {
+        self.refused + self.damaged + self.left + self.elsewhere == 0
+    }
+
     fn sentence(&self) -> String {
         let told: Vec<String> = [
             (self.uploaded, "uploaded"),
             (self.refused, "refused by the master and kept"),
+            (self.damaged, "damaged and kept"),
             (self.left, "not uploaded and kept"),
             (self.elsewhere, "for another master and kept"),
             (self.running, "still running"),
@@ -227,6 +233,12 @@ mod tests {
         };
         let expected = "2 runs uploaded, 1 run refused by the master and kept";
         assert_eq!(done.sentence(), expected);
+        let done = Done {
+            damaged: 1,
+            ..Done::default()
+        };
+        assert_eq!(done.sentence(), "1 run damaged and kept");
+        assert!(!done.is_nothing_left() && Done::default().is_nothing_left());
         assert!(Done::default().sentence().starts_with("nothing to upload"));
     }
 

@@ -12,6 +12,9 @@ use crate::config::Settings;
 use crate::journal::{self, Contents, Fate, Head, Kept, NotClaimed, size};
 use crate::{exit, report, shed};
 
+/// Most journals that are named where one was meant.
+const NAMES_SHOWN: usize = 5;
+
 /// Does what was asked; what went wrong is said.
 pub fn journal(command: &JournalCommand) -> ExitCode {
     let done = match command {
@@ -75,7 +78,11 @@ fn row(kept: &Kept) -> [String; 6] {
         Ok(contents) => contents,
         Err(error) => {
             let nothing = || "-".to_owned();
-            let state = format!("{state}; {error}");
+            // What a master or a flush said of it says no more.
+            let state = match kept.fate {
+                Some(Fate::Refused { .. }) => error.to_string(),
+                _ => format!("{state}; {error}"),
+            };
             return [name(kept), nothing(), nothing(), nothing(), bytes, state];
         }
     };
@@ -123,8 +130,13 @@ fn find<'a>(all: &'a [Kept], run: &str) -> anyhow::Result<&'a Kept> {
         [kept] => Ok(kept),
         [] => Err(anyhow!("there is no journal of a run `{run}`")),
         _ => {
-            let names: Vec<String> = found.into_iter().map(name).collect();
-            Err(anyhow!("`{run}` may be any of {}", names.join(", ")))
+            let shown = found.iter().take(NAMES_SHOWN).copied().map(name);
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let more = match found.len().saturating_sub(NAMES_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Err(anyhow!("`{run}` may be any of {shown}{more}"))
         }
     }
 }

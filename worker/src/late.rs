@@ -31,6 +31,9 @@ pub enum LateError {
     /// this reason.
     #[error("refused: {0}")]
     Refused(String),
+    /// No master could make anything of it. It is kept for people to look at.
+    #[error("{0}; it can be deleted with `pytest-platform-worker journal drop --force`")]
+    Damaged(String),
     /// It may be taken another time.
     #[error(transparent)]
     Send(SendError),
@@ -56,7 +59,7 @@ pub fn send(client: &Client, claimed: &Claimed, timeout: Duration) -> Result<Str
     let at = Utc::now();
     match &sent {
         Ok(_) => claimed.note(&Fate::Uploaded { at }),
-        Err(LateError::Refused(reason)) => {
+        Err(LateError::Refused(reason) | LateError::Damaged(reason)) => {
             let reason = reason.clone();
             claimed.note(&Fate::Refused { at, reason });
         }
@@ -72,7 +75,7 @@ fn recover_and_send(
 ) -> Result<String, LateError> {
     let contents = Contents::of_claimed(claimed).map_err(|error| match error {
         Unreadable::Empty => LateError::Empty,
-        Unreadable::NoHead(_) => LateError::Refused(error.to_string()),
+        Unreadable::NoHead(_) => LateError::Damaged(error.to_string()),
         Unreadable::System(_) => LateError::Unreadable(error),
     })?;
     let is_whole = contents.is_whole();

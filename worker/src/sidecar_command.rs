@@ -47,6 +47,11 @@ pub fn sidecar(arguments: &SidecarArguments) -> ExitCode {
         // It was started for nothing, such as a `pytest` whose command line was wrong.
         return ExitCode::SUCCESS;
     }
+    if !settings.quiet.value {
+        for problem in &settings.problems {
+            report::say(&format!("warning: {problem}"));
+        }
+    }
     let lasted = started.elapsed();
     let ending = Ending {
         started_at: Some(started_at),

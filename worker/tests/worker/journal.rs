@@ -278,6 +278,50 @@ fn journals_are_listed_shown_and_dropped() {
 }
 
 #[test]
+fn a_damaged_journal_is_kept_and_no_master_is_blamed_for_it() {
+    let stage = with_a_leftover();
+    let master = Master::saving();
+    let folder = Kept::all(&[stage.state()])[0].folder.clone();
+    std::fs::write(folder.join("journal"), "garbage").unwrap();
+    let flushed = done(&mut stage.worker(&["flush", "--master-url", &master.url]));
+    assert_eq!(flushed.code, 1, "{flushed:?}");
+    assert!(
+        flushed.stderr.contains("1 run damaged and kept"),
+        "{flushed:?}"
+    );
+    assert!(
+        flushed.stderr.contains("journal drop --force"),
+        "{flushed:?}"
+    );
+    let listed = journal(&stage, &["list"]).stdout;
+    assert!(
+        listed.ends_with("  nothing in it can be used: it is no journal\n"),
+        "{listed}"
+    );
+    assert!(master.runs().is_empty());
+}
+
+#[test]
+fn a_run_whose_tests_delete_the_state_folder_is_kept_all_the_same() {
+    let stage = Stage::with(
+        "import os, shutil\ndef test_a(): shutil.rmtree(os.environ['WORKER_STATE_DIR'])\n",
+    );
+    let mut command = stage.run(&refusing_url(), &[]);
+    command.env("WORKER_STATE_DIR", stage.path().join("of_this_run"));
+    let left = done(&mut command);
+    assert!(
+        left.stderr.contains("was deleted while the run went on"),
+        "{left:?}"
+    );
+    let master = Master::saving();
+    let mut flush = stage.worker(&["flush", "--master-url", &master.url]);
+    flush.env("WORKER_STATE_DIR", stage.path().join("of_this_run"));
+    let flushed = done(&mut flush);
+    assert_eq!(flushed.code, 0, "{flushed:?}");
+    assert_eq!(master.runs()[0].status, Some(RunStatus::Passed));
+}
+
+#[test]
 fn a_journal_is_its_owners_alone() {
     let stage = with_a_leftover();
     let folder = Kept::all(&[stage.state()])[0].folder.clone();
