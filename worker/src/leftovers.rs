@@ -143,7 +143,7 @@ impl Round {
             match late::send(&self.client, &claimed, time.min(SEND_MAX)) {
                 Ok(_) => locked(&self.earlier).uploaded += 1,
                 Err(LateError::Refused(_) | LateError::Damaged(_)) => {
-                    locked(&self.earlier).refused += 1
+                    locked(&self.earlier).refused += 1;
                 }
                 Err(LateError::Empty) => {
                     // What cannot be deleted is found again.
