@@ -27,6 +27,10 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 /// How long a connection waits for another process's lock, or for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// A plan that is made once for all values compares a long list of them one by one. On a table that was
+/// filled since it was last analyzed, that took 21 s for 4,096 tests among 300,000, instead of 0.05 s.
+const POSTGRES_PLANS: [(&str, &str); 1] = [("plan_cache_mode", "force_custom_plan")];
+
 /// What PostgreSQL is told to bound. A master that is stopped in the middle of a transaction would
 /// otherwise hold up the writers of all others for as long as its connection seems to live.
 const POSTGRES_PATIENCE: [(&str, &str); 2] = [
@@ -111,6 +115,7 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .map_err(|error: sqlx::Error| StoreError::Url(error.to_string()))?;
     let options = options
         .application_name("pytest-platform-master")
+        .options(POSTGRES_PLANS)
         .statement_cache_capacity(300)
         .disable_statement_logging();
     try_postgres(&options).await?;
