@@ -18,6 +18,9 @@ const LATE_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 const LATE: &str =
     "the run arrived more than 10 minutes after its end, out of its worker's journal";
 
+/// A journal that was cut in its very first record is no larger.
+const EMPTY_BYTES_MAX: u64 = 64 * 1024;
+
 /// Why a run out of a journal did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum LateError {
@@ -74,7 +77,9 @@ fn recover_and_send(
     timeout: Duration,
 ) -> Result<String, LateError> {
     let contents = Contents::of_claimed(claimed).map_err(|error| match error {
-        Unreadable::Empty => LateError::Empty,
+        // What is empty is deleted, so nobody's word is taken for it but the file's own size.
+        Unreadable::Empty if claimed.kept.bytes <= EMPTY_BYTES_MAX => LateError::Empty,
+        Unreadable::Empty => LateError::Unreadable(error),
         Unreadable::NoHead(_) => LateError::Damaged(error.to_string()),
         Unreadable::System(_) => LateError::Unreadable(error),
     })?;

@@ -1,7 +1,7 @@
 //! Reading a journal back.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -61,9 +61,11 @@ impl Contents {
         read_file(&File::open(folder.join(shelf::FILE))?)
     }
 
-    /// Reads a journal that was claimed.
+    /// Reads a journal that was claimed, from its beginning however often it was read before.
     pub fn of_claimed(claimed: &Claimed) -> Result<Self, Unreadable> {
-        read_file(&claimed.file)
+        let mut file = &claimed.file;
+        file.rewind()?;
+        read_file(file)
     }
 }
 

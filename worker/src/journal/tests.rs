@@ -96,6 +96,20 @@ fn passing(goodbye: bool) -> Vec<u8> {
 }
 
 #[test]
+fn a_claimed_journal_can_be_read_again() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = Journal::begin(&settings(place.path()), beginning());
+    journal.append(&[&passing(true)]);
+    journal.close(Duration::from_mins(1));
+    drop(journal);
+    let claimed = only(place.path()).claim().unwrap();
+    let read = || Contents::of_claimed(&claimed).unwrap().recover().run;
+    let first = read();
+    assert_eq!(first.cases.as_ref().unwrap().len(), 3);
+    assert_eq!(read(), first);
+}
+
+#[test]
 fn a_run_whose_worker_was_killed_is_lost_with_the_test_that_ran() {
     let place = tempfile::tempdir().unwrap();
     let journal = Journal::begin(&settings(place.path()), beginning());

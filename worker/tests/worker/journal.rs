@@ -87,6 +87,20 @@ fn the_next_run_takes_along_what_an_earlier_one_left() {
 }
 
 #[test]
+fn an_earlier_run_that_failed_to_arrive_is_sent_again_by_the_same_worker() {
+    let stage = with_a_leftover();
+    let busy = Answer::Status(503, "retry-after: 3600\r\n", "full");
+    let master = Master::answering(&[busy, Answer::Saved]);
+    let next = done(&mut stage.run(&master.url, &[]));
+    assert!(next.stderr.contains(" and 1 earlier run\n"), "{next:?}");
+    let mut run_ids: Vec<String> = master.runs().into_iter().map(|run| run.run_id).collect();
+    run_ids.sort();
+    run_ids.dedup();
+    assert_eq!(run_ids.len(), 2);
+    assert_eq!(waiting(&stage), 0);
+}
+
+#[test]
 fn a_run_for_a_master_elsewhere_waits_for_that_one() {
     let stage = Stage::with(PASSES);
     let elsewhere = "http://master.invalid:8080";
