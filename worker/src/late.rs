@@ -79,9 +79,8 @@ fn recover_and_send(
     let contents = Contents::of_claimed(claimed).map_err(|error| match error {
         // What is empty is deleted, so nobody's word is taken for it but the file's own size.
         Unreadable::Empty if claimed.kept.bytes <= EMPTY_BYTES_MAX => LateError::Empty,
-        Unreadable::Empty => LateError::Unreadable(error),
+        Unreadable::Empty | Unreadable::System(_) => LateError::Unreadable(error),
         Unreadable::NoHead(_) => LateError::Damaged(error.to_string()),
-        Unreadable::System(_) => LateError::Unreadable(error),
     })?;
     let is_whole = contents.is_whole();
     let recovered = contents.recover();
