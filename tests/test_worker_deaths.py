@@ -212,7 +212,7 @@ def test_a_kill_from_outside_keeps_the_last_words(started: Any, master: Master) 
         "def test_zafter(): pass\n"
     )
     session = started(tests).start("-s")
-    number = int(session.wait_for("ready").read_text())
+    number = int(session.read_when_written("ready"))
     os.kill(number, signal.SIGKILL)
     assert session.end() == 137
     run = session.run(master)

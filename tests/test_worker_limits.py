@@ -368,8 +368,8 @@ def test_a_stopped_worker_costs_the_bounded_wait_once(started: Any, master: Mast
     session = started(tests)
     (session.folder / "conftest.py").write_text(conftest)
     session.start("-q", "-q")
-    took = -float(session.wait_for("begun").read_text())
-    took += float(wait_until(lambda: session.wait_for("last").read_text(), "the last test"))
+    took = -float(session.read_when_written("begun"))
+    took += float(session.read_when_written("last"))
     session.signal(signal.SIGCONT)
     assert session.end() == 0, session.output
     # Were it paid by every test that finds no room, it would be hours.

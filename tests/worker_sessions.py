@@ -94,10 +94,16 @@ class Session:
         return b"".join(self._chunks).decode(errors="replace")
 
     def wait_for(self, name: str) -> Path:
-        """Waits for a file that a test writes."""
+        """Waits for a file that a test makes; what it writes into it may come a moment later."""
         path = self.folder / name
         wait_until(path.exists, f"{name}; so far: {self.said()[-2000:]}")
         return path
+
+    def read_when_written(self, name: str) -> str:
+        """What a test writes into a file, with one write, once it is there."""
+        path = self.wait_for(name)
+        wait_until(lambda: path.stat().st_size, f"{name} written")
+        return path.read_text()
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

@@ -57,7 +57,7 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> Result<()> {
     let mut random = setting.random(0);
     let mut scene = Scene {
         setting,
-        shim: Shim::build()?,
+        shim: Shim::build(&setting.folder)?,
         suite: Suite::write(&setting.folder.join("suite"), shape, &mut random)?,
         master: Master::start(Launch::plain(setting, database.url()))?,
     };

@@ -34,7 +34,7 @@ const FAILURES: [Failure; 8] = [
 
 /// Breaks the disk in every way that there is time for.
 pub(super) fn run(setting: &Setting, row: &mut Row) -> Result<()> {
-    let shim = Shim::build()?;
+    let shim = Shim::build(&setting.folder)?;
     let template = setting.folder("template")?;
     let before = Book::default();
     fill(setting, &template, &before, row)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use xtask::{places, process};
+use xtask::process;
 
 use super::make_folder;
 
@@ -60,28 +60,22 @@ pub(crate) struct Failing {
 }
 
 impl Shim {
-    /// Compiles it into the target folder.
-    pub(crate) fn build() -> Result<Self> {
-        let folder = make_folder(&places::target().join("chaos"))?;
+    /// Compiles it into a folder of this fault alone: faults run side by side, and one that shared
+    /// the library would load what another is still writing.
+    pub(crate) fn build(folder: &Path) -> Result<Self> {
+        let folder = make_folder(&folder.join("shim"))?;
         let source = folder.join("failing.c");
         let library = folder.join("failing.so");
-        if std::fs::read_to_string(&source).is_ok_and(|built| built == SOURCE) && library.is_file()
-        {
-            return Ok(Self { library });
-        }
-        // The source is written last, so that one that is there was compiled.
-        let new = folder.join("failing.new.c");
-        std::fs::write(&new, SOURCE)?;
+        std::fs::write(&source, SOURCE)?;
         let mut compile = Command::new("cc");
         compile
             .args([
                 "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o",
             ])
             .arg(&library)
-            .arg(&new)
+            .arg(&source)
             .arg("-ldl");
         process::output(&mut compile).context("cannot compile the failing disk")?;
-        std::fs::rename(&new, &source)?;
         Ok(Self { library })
     }
 
