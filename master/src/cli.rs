@@ -1,6 +1,7 @@
 //! The command line of the master.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -12,6 +13,9 @@ use crate::server::{Server, signal};
 
 /// Longest silence that can be asked for: a week.
 const SILENCE_SECONDS_MAX: u64 = 604_800;
+
+/// Longest lease that can be asked for: an hour.
+const LEASE_SECONDS_MAX: i64 = 3_600;
 
 /// Keeps the results of pytest runs and answers questions about them in JSON.
 #[derive(Debug, Parser)]
@@ -75,6 +79,21 @@ pub struct ServeOptions {
         value_parser = clap::value_parser!(u64).range(1..=SILENCE_SECONDS_MAX)
     )]
     pub worker_silence_max: u64,
+
+    /// Seconds for which an agent may be silent before its job is given to another one.
+    #[arg(
+        long,
+        env = "LEASE",
+        value_name = "SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=LEASE_SECONDS_MAX)
+    )]
+    pub lease: u32,
+
+    /// Folder of the test library: files that jobs can be made of, found recursively. Without it,
+    /// there is no library.
+    #[arg(long, env = "TESTS_DIR", value_name = "FOLDER")]
+    pub tests_dir: Option<PathBuf>,
 
     /// Listen on an address that others can reach although the master asks nobody for a
     /// password: whoever reaches the port can read every result and add new ones.

@@ -22,6 +22,10 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// How long the worker of a run that goes on may be silent before the run is closed as lost.
     pub worker_silence_max: Duration,
+    /// How long an agent may be silent before it loses its job.
+    pub lease: Duration,
+    /// The test library.
+    pub tests_dir: Option<PathBuf>,
     /// How long clients may take.
     pub timeouts: Timeouts,
 }
@@ -84,6 +88,8 @@ impl Config {
                 .map(|name| name.to_lowercase())
                 .collect(),
             worker_silence_max: Duration::from_secs(options.worker_silence_max),
+            lease: Duration::from_secs(u64::from(options.lease)),
+            tests_dir: options.tests_dir.clone(),
             timeouts: Timeouts::default(),
         })
     }

@@ -68,6 +68,10 @@ bounded_lists! {
     markers: String, limits::CASE_MARKERS_MAX;
     /// `failures` of a case.
     case_failures: CaseFailure, limits::CASE_FAILURES_MAX;
+    /// `tests` of a job, and `files` of a library.
+    job_tests: String, limits::JOB_TESTS_MAX;
+    /// `args` of a job.
+    job_arguments: String, limits::JOB_ARGUMENTS_MAX;
 }
 
 /// `cases` of a run.
@@ -84,35 +88,83 @@ pub(crate) fn outcomes<'de, D: Deserializer<'de>>(
     Ok(list.map(|list| list.0))
 }
 
-/// `variant` of a run.
+/// `variant` of a run, `labels` of a job or an agent.
 pub(crate) fn labels<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
-    struct Labels;
+    from.deserialize_map(Texts::<{ limits::VARIANT_LABELS_MAX }>)
+}
 
-    impl<'de> Visitor<'de> for Labels {
-        type Value = BTreeMap<String, String>;
+/// `env` of a job.
+pub(crate) fn variables<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    from.deserialize_map(Texts::<{ limits::JOB_VARIABLES_MAX }>)
+}
+
+/// An object of at most `MAX` texts.
+struct Texts<const MAX: usize>;
+
+impl<'de, const MAX: usize> Visitor<'de> for Texts<MAX> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut texts = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry()? {
+            texts.insert(name, value);
+            if texts.len() > MAX {
+                return Err(A::Error::custom(format_args!(
+                    "must have at most {MAX} items"
+                )));
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// A name that may be written as a number: `environment` of a job.
+pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<String>, D::Error> {
+    struct Name;
+
+    impl<'de> Visitor<'de> for Name {
+        type Value = Option<String>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of texts")
+            f.write_str("a text or a whole number")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut labels = BTreeMap::new();
-            while let Some((label, value)) = map.next_entry()? {
-                labels.insert(label, value);
-                if labels.len() > limits::VARIANT_LABELS_MAX {
-                    let max = limits::VARIANT_LABELS_MAX;
-                    return Err(A::Error::custom(format_args!(
-                        "must have at most {max} items"
-                    )));
-                }
-            }
-            Ok(labels)
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+            from.deserialize_any(self)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
         }
     }
 
-    from.deserialize_map(Labels)
+    from.deserialize_any(Name)
 }
 
 #[cfg(test)]

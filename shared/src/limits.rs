@@ -119,3 +119,85 @@ pub const CURSOR_BYTES_MAX: usize = 512;
 
 /// Longest `q`.
 pub const QUERY_TEXT_BYTES_MAX: usize = 1_000;
+
+/// Largest body of `POST /jobs`.
+pub const JOB_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most items in a job's `tests`, and in the `files` of a library.
+pub const JOB_TESTS_MAX: usize = 10_000;
+
+/// Most items in a job's `args`.
+pub const JOB_ARGUMENTS_MAX: usize = 200;
+
+/// Most variables in a job's `env`.
+pub const JOB_VARIABLES_MAX: usize = 200;
+
+/// Longest text of a job: an argument, a URL, the value of a variable.
+pub const JOB_TEXT_BYTES_MAX: usize = 32 * 1024;
+
+/// A job's `timeout_s`, most: a week.
+pub const JOB_TIMEOUT_S_MAX: u64 = 604_800;
+/// A job's `timeout_s` when absent: an hour.
+pub const JOB_TIMEOUT_S_DEFAULT: u64 = 3_600;
+
+/// A job's `attempts_max`, most.
+pub const JOB_ATTEMPTS_MAX: u32 = 20;
+/// A job's `attempts_max` when absent.
+pub const JOB_ATTEMPTS_DEFAULT: u32 = 3;
+
+/// A job's `wait_max_s`, most: thirty days.
+pub const JOB_WAIT_S_MAX: u64 = 2_592_000;
+/// A job's `wait_max_s` when absent: a day.
+pub const JOB_WAIT_S_DEFAULT: u64 = 86_400;
+
+/// A job's `priority`, most; least is the same below 0.
+pub const JOB_PRIORITY_MAX: i32 = 1_000;
+
+/// Most jobs that may wait at a time.
+pub const JOBS_QUEUED_MAX: u64 = 100_000;
+
+/// Longest text in a job's `error`.
+pub const JOB_ERROR_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest log of a job.
+pub const JOB_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Largest piece of a log that an agent sends at a time.
+pub const LOG_PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// `limit` of `GET /jobs`, most.
+pub const JOBS_LIMIT_MAX: u32 = 500;
+/// `limit` of `GET /jobs` when absent.
+pub const JOBS_LIMIT_DEFAULT: u32 = 50;
+
+/// Most jobs that an agent carries out at a time.
+pub const AGENT_SLOTS_MAX: u32 = 100;
+
+/// Longest wait for a job in one call, in seconds.
+pub const LEASE_WAIT_S_MAX: u32 = 30;
+
+/// An agent that was heard within so many seconds is online.
+pub const AGENT_ONLINE_S: u64 = 60;
+
+/// Most jobs that may use one environment at a time.
+pub const ENVIRONMENT_CAPACITY_MAX: u32 = 1_000;
+
+/// Longest description of an environment.
+pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
+
+/// Longest name of an environment, an agent, a token or an account.
+pub const SHORT_NAME_BYTES_MAX: usize = 100;
+
+/// Largest file of the test library.
+pub const LIBRARY_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most files of the test library, and its greatest size altogether.
+pub const LIBRARY_FILES_MAX: usize = 20_000;
+/// See [`LIBRARY_FILES_MAX`].
+pub const LIBRARY_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Largest archive that is uploaded.
+pub const ARCHIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest password.
+pub const PASSWORD_BYTES_MAX: usize = 1_000;

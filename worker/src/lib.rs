@@ -1,6 +1,7 @@
 //! The worker of pytest-platform: runs pytest, hears from the plugin inside it what every test
 //! did, and reports the run to the master.
 
+pub mod agent;
 pub mod aggregate;
 pub mod backoff;
 pub mod cli;

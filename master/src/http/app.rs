@@ -3,10 +3,25 @@
 use std::sync::Arc;
 
 use super::intake::Budget;
+use crate::access::Access;
 use crate::config::Timeouts;
 use crate::ingest::Ingest;
+use crate::jobs::Jobs;
+use crate::library::Library;
 use crate::live::Feed;
 use crate::store::Store;
+
+/// What the master consists of.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields of `App` say it")]
+pub struct Parts {
+    pub store: Store,
+    pub ingest: Ingest,
+    pub feed: Feed,
+    pub jobs: Jobs,
+    pub library: Library,
+    pub access: Access,
+}
 
 /// State of the router. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,6 +32,12 @@ pub struct App {
     pub(super) ingest: Ingest,
     /// Tells what happens.
     pub(super) feed: Feed,
+    /// Queues jobs.
+    pub(super) jobs: Jobs,
+    /// What jobs can be made of.
+    pub(super) library: Library,
+    /// Knows who may do what.
+    pub(super) access: Access,
     /// Bounds the memory of bodies in flight.
     pub(super) budget: Arc<Budget>,
     /// How long bodies may take.
@@ -24,12 +45,15 @@ pub struct App {
 }
 
 impl App {
-    /// Shares a store and its writer with the handlers.
-    pub fn new(store: Store, ingest: Ingest, feed: Feed, timeouts: Timeouts) -> Self {
+    /// Shares what the master consists of with the handlers.
+    pub fn new(parts: Parts, timeouts: Timeouts) -> Self {
         Self {
-            store,
-            ingest,
-            feed,
+            store: parts.store,
+            ingest: parts.ingest,
+            feed: parts.feed,
+            jobs: parts.jobs,
+            library: parts.library,
+            access: parts.access,
             budget: Arc::new(Budget::default()),
             timeouts,
         }

@@ -81,6 +81,8 @@ mod tests {
             cors: CorsOrigins::None,
             allowed_hosts: vec!["ci.example.org".into()],
             worker_silence_max: std::time::Duration::from_mins(2),
+            lease: std::time::Duration::from_secs(30),
+            tests_dir: None,
             timeouts: crate::config::Timeouts::default(),
         })
     }

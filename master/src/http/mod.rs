@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod caller;
 mod cursor;
 mod deadline;
 mod endpoints;
@@ -15,6 +16,6 @@ mod path;
 mod router;
 mod security_headers;
 
-pub use app::App;
+pub use app::{App, Parts};
 pub use openapi::document;
 pub use router::router;

@@ -10,9 +10,12 @@ use tokio::net::TcpListener;
 
 use super::connections;
 use super::silence::SilenceTask;
+use crate::access::Access;
 use crate::config::Config;
-use crate::http::{self, App};
+use crate::http::{self, App, Parts};
 use crate::ingest::{Ingest, IngestTask};
+use crate::jobs::Jobs;
+use crate::library::Library;
 use crate::live::{Feed, FeedTask};
 use crate::store::Store;
 
@@ -53,7 +56,15 @@ impl Server {
         let (feed, feed_task) = Feed::start(store.clone())
             .await
             .context("the database does not tell what happens in it")?;
-        let app = App::new(store.clone(), ingest, feed.clone(), config.timeouts);
+        let parts = Parts {
+            store: store.clone(),
+            ingest,
+            feed: feed.clone(),
+            jobs: Jobs::new(store.clone(), config.lease),
+            library: Library::new(store.clone(), config.tests_dir.clone()),
+            access: Access::new(store.clone()),
+        };
+        let app = App::new(parts, config.timeouts);
         let router = http::router(app, config);
         Ok(Self {
             listener,

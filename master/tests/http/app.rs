@@ -43,6 +43,8 @@ impl App {
             cors: CorsOrigins::None,
             allowed_hosts: Vec::new(),
             worker_silence_max: Duration::from_mins(2),
+            lease: Duration::from_secs(30),
+            tests_dir: None,
             timeouts: Timeouts::default(),
         };
         change(&mut config);

@@ -1,0 +1,37 @@
+//! Why something could not be done to a job.
+
+use shared::validate::Invalid;
+
+use crate::store::StoreError;
+
+/// Why something could not be done to a job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// A field breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is no such job, or the caller may not see it.
+    #[error("there is no job `{0}`")]
+    NotFound(String),
+    /// There is no such environment.
+    #[error("there is no environment `{0}`; GET /environments lists them")]
+    NoEnvironment(String),
+    /// The job is in a state in which this cannot be done.
+    #[error("{0}")]
+    WrongState(String),
+    /// The lease is over: another agent may have the job.
+    #[error("this attempt at the job is over; end what belongs to it")]
+    LeaseLost,
+    /// A piece of a log does not follow on what is kept.
+    #[error("the log of this attempt has {bytes} bytes so far; go on there")]
+    LogGap {
+        /// Where the next piece has to begin.
+        bytes: u64,
+    },
+    /// Too many jobs wait.
+    #[error("{0} jobs wait already; try again when some are done")]
+    QueueFull(u64),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

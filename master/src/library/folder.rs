@@ -1,0 +1,21 @@
+//! The library, as handlers use it.
+
+use std::path::PathBuf;
+
+use crate::store::Store;
+
+/// Files that jobs can be made of. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Library {
+    #[expect(dead_code, reason = "the first use comes with the next change")]
+    store: Store,
+    #[expect(dead_code, reason = "the first use comes with the next change")]
+    folder: Option<PathBuf>,
+}
+
+impl Library {
+    /// A library in a folder; without one, it is empty and nothing can be uploaded into it.
+    pub const fn new(store: Store, folder: Option<PathBuf>) -> Self {
+        Self { store, folder }
+    }
+}

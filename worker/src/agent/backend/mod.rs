@@ -1,0 +1,1 @@
+//! Tasks of an existing task backend (`--backend-url`), carried out like jobs.

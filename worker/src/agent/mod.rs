@@ -1,0 +1,8 @@
+//! `agent`: takes jobs and carries them out, each in a folder and a process group of its own.
+//!
+//! The agent itself holds the lease: it asks for jobs, sends heartbeats and the log. The steps of a job are
+//! done by a child process, which ends everything that belongs to the job when the agent is gone or no
+//! longer holds the lease.
+
+pub mod backend;
+pub mod steps;
