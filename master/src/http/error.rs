@@ -1,5 +1,7 @@
 //! Errors of the HTTP face: the only place where other layers' errors become status codes.
 
+mod access;
+
 use std::any::Any;
 use std::sync::Arc;
 

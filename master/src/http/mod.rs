@@ -7,6 +7,7 @@ mod cursor;
 mod deadline;
 mod endpoints;
 mod error;
+mod gate;
 mod host;
 mod intake;
 mod observe;

@@ -1,6 +1,7 @@
 //! The OpenAPI document: made from the same declarations as the router.
 
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::router;
 
@@ -20,8 +21,29 @@ use super::router;
         (name = "master", description = "The master itself"),
     ),
     components(schemas(shared::error::Problem)),
+    modifiers(&Bearer),
 )]
 pub(super) struct Document;
+
+/// The one way to say who comes. What an endpoint needs stands beside its path as
+/// `security(("bearer" = ["read"]))`: the gate reads it out of the document. `[]` lets in everybody who
+/// is known, `security(())` everybody, and no word at all only who has the scope `admin`.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A token (`pytest-platform-master token create`), or the access token of a login. \
+                 Its scopes are named with each operation: `report`, `read`, `run`, `admin`; \
+                 `admin` includes the others. A master without any token or account asks nobody.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {

@@ -21,7 +21,7 @@ use super::endpoints::{
 };
 use super::error::ApiError;
 use super::openapi::Document;
-use super::{deadline, host, intake, observe, security_headers};
+use super::{deadline, gate, host, intake, observe, security_headers};
 use crate::config::{Config, CorsOrigins};
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -65,6 +65,7 @@ pub fn router(app: App, config: &Config) -> Router {
         .layer(from_fn(deadline::bound_reads))
         .layer(CatchPanicLayer::custom(ApiError::from_panic))
         .layer(compression)
+        .layer(from_fn(gate::check))
         .layer(from_fn(security_headers::add));
     let router = match cors(&config.cors) {
         Some(cors) => router.layer(cors),

@@ -22,6 +22,7 @@ use crate::http::path::RunId;
     path = "/results/{run_id}/cases",
     operation_id = "append_cases",
     tag = "report",
+    security(("bearer" = ["report"])),
     params(("run_id" = String, Path, description = "The worker's id of the run")),
     request_body = NewBatch,
     responses(

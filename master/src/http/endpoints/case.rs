@@ -20,6 +20,7 @@ use crate::queries::case::{self, FoundCase};
     path = "/results/{run_id}/case",
     operation_id = "get_case",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(("run_id" = String, Path, description = "The worker's id of the run"), CaseQuery),
     responses(
         (status = 200, description = "The case", body = Case),

@@ -26,6 +26,7 @@ use crate::queries::cases::{self, CasesFilter, CasesSort};
     path = "/results/{run_id}/cases",
     operation_id = "list_cases",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(("run_id" = String, Path, description = "The worker's id of the run"), CasesQuery),
     responses(
         (status = 200, description = "Cases", body = Vec<Case>,

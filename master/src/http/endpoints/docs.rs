@@ -24,6 +24,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     path = "/docs",
     operation_id = "get_docs",
     tag = "master",
+    security(("bearer" = [])),
     responses((status = 200, description = "Swagger UI", content_type = "text/html")),
 )]
 pub(in crate::http) async fn handle(known: Known) -> Result<Response, ApiError> {

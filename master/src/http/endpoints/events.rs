@@ -33,6 +33,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     path = "/events",
     operation_id = "listen",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(EventsQuery),
     responses(
         (status = 200, description = "A stream that ends when the master does; the data of an event is a run", body = RunSummary, content_type = "text/event-stream"),

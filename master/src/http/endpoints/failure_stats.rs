@@ -19,6 +19,7 @@ use crate::queries::failure_stats;
     path = "/failures/stats",
     operation_id = "get_failure_stats",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(FailureStatsQuery),
     responses(
         (status = 200, description = "Tests, most failures first", body = Vec<FailureStat>),

@@ -23,6 +23,7 @@ use crate::http::path::RunId;
     path = "/results/{run_id}/finish",
     operation_id = "finish_run",
     tag = "report",
+    security(("bearer" = ["report"])),
     params(("run_id" = String, Path, description = "The worker's id of the run, as in the body")),
     request_body = Finish,
     responses(

@@ -16,6 +16,7 @@ use crate::http::error::ApiError;
     path = "/health",
     operation_id = "get_health",
     tag = "master",
+    security(()),
     responses(
         (status = 200, description = "They do", body = Health),
         (status = 503, description = "The database does not, or takes nothing that is written", body = Problem, content_type = "application/problem+json"),

@@ -35,6 +35,7 @@ struct Index {
     path = "/",
     operation_id = "get_index",
     tag = "master",
+    security(("bearer" = [])),
     responses((status = 200, description = "What there is", body = Index)),
 )]
 pub(in crate::http) async fn handle(known: Known) -> Result<Response, ApiError> {

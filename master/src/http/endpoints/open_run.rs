@@ -26,6 +26,7 @@ use crate::ingest::{Saved, Streamed};
     path = "/results/{run_id}",
     operation_id = "open_run",
     tag = "report",
+    security(("bearer" = ["report"])),
     params(("run_id" = String, Path, description = "The worker's id of the run, as in the body")),
     request_body = NewRun,
     responses(

@@ -17,6 +17,7 @@ static DOCUMENT: LazyLock<String> =
     path = "/openapi.json",
     operation_id = "get_openapi",
     tag = "master",
+    security(("bearer" = [])),
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")),
 )]
 pub(in crate::http) async fn handle(known: Known) -> Response {

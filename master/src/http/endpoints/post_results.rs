@@ -25,6 +25,7 @@ use crate::ingest::Saved;
     path = "/results",
     operation_id = "save_run",
     tag = "report",
+    security(("bearer" = ["report"])),
     request_body = NewRun,
     responses(
         (status = 201, description = "Kept", body = SavedAnswer),

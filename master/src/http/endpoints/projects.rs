@@ -15,6 +15,7 @@ use crate::queries::names::{self, ProjectName};
     path = "/projects",
     operation_id = "list_projects",
     tag = "read",
+    security(("bearer" = ["read"])),
     responses(
         (status = 200, description = "Projects", body = Vec<ProjectSummary>),
         (status = 304, description = "As the client has it"),

@@ -27,6 +27,7 @@ const COMMIT_BYTES_MIN: usize = 7;
     path = "/results",
     operation_id = "list_runs",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(RunsQuery),
     responses(
         (status = 200, description = "Runs", body = Vec<RunSummary>,

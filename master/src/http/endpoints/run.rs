@@ -17,6 +17,7 @@ use crate::queries::runs;
     path = "/results/{run_id}",
     operation_id = "get_run",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(("run_id" = String, Path, description = "The worker's id of the run")),
     responses(
         (status = 200, description = "The run", body = Run),

@@ -19,6 +19,7 @@ use crate::queries::trend::{self, TrendFilter};
     path = "/trend",
     operation_id = "get_trend",
     tag = "read",
+    security(("bearer" = ["read"])),
     params(TrendQuery),
     responses(
         (status = 200, description = "One point a run", body = Vec<TrendPoint>),

@@ -15,6 +15,7 @@ use crate::queries::workers;
     path = "/workers",
     operation_id = "list_workers",
     tag = "read",
+    security(("bearer" = ["read"])),
     responses(
         (status = 200, description = "Workers", body = Vec<WorkerSummary>),
         (status = 304, description = "As the client has it"),
