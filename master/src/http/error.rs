@@ -11,6 +11,7 @@ use shared::error::{PROBLEM_MEDIA_TYPE, Problem};
 use shared::validate::Invalid;
 
 use crate::ingest::{IngestError, StreamError};
+use crate::library::LibraryError;
 use crate::store::StoreError;
 
 /// When to try again after an answer that says so, in seconds.
@@ -267,6 +268,28 @@ impl From<StreamError> for ApiError {
             }
             StreamError::TooManyCases => Self::invalid_field(Some("cases".to_owned()), told),
             StreamError::Changed => Self::busy(told),
+        }
+    }
+}
+
+impl From<LibraryError> for ApiError {
+    fn from(error: LibraryError) -> Self {
+        let told = error.to_string();
+        match error {
+            LibraryError::Invalid(invalid) => invalid.into(),
+            LibraryError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "file_not_found", told),
+            LibraryError::NoLibrary => Self::new(StatusCode::CONFLICT, "no_library", told),
+            LibraryError::Full(_) => Self::new(StatusCode::CONFLICT, "library_full", told),
+            LibraryError::Busy(_) => Self::busy(told),
+            LibraryError::FileSystem(_, cause) => {
+                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "library_unavailable", told)
+                    .with_header(header::RETRY_AFTER, RETRY_AFTER);
+                Self {
+                    cause: Some(Arc::new(cause)),
+                    ..error
+                }
+            }
+            LibraryError::Store(error) => error.into(),
         }
     }
 }
