@@ -19,6 +19,7 @@ pub mod query;
 pub mod run;
 pub mod status;
 pub mod stream;
+pub mod task;
 pub mod text;
 pub mod time;
 pub mod validate;
