@@ -214,11 +214,19 @@ pub enum JobErrorKind {
     Subprocess,
     /// Agents that had it went away, as often as it may be tried.
     Lost,
+    /// It waited longer than `wait_max_s`; only in state `failed_to_start`.
+    Waited,
 }
 
 impl JobErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Git, Self::Install, Self::Subprocess, Self::Lost];
+    pub const ALL: [Self; 5] = [
+        Self::Git,
+        Self::Install,
+        Self::Subprocess,
+        Self::Lost,
+        Self::Waited,
+    ];
 
     /// The word on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -227,6 +235,7 @@ impl JobErrorKind {
             Self::Install => "install",
             Self::Subprocess => "subprocess",
             Self::Lost => "lost",
+            Self::Waited => "waited",
         }
     }
 

@@ -16,6 +16,14 @@ pub enum JobsError {
     /// There is no such environment.
     #[error("there is no environment `{0}`; GET /environments lists them")]
     NoEnvironment(String),
+    /// Jobs that are not over need the environment.
+    #[error("environment `{name}` is needed by job {job}; wait for it or cancel it first")]
+    EnvironmentInUse {
+        /// The environment.
+        name: String,
+        /// One of the jobs.
+        job: i64,
+    },
     /// The job is in a state in which this cannot be done.
     #[error("{0}")]
     WrongState(String),
@@ -31,6 +39,9 @@ pub enum JobsError {
     /// Too many jobs wait.
     #[error("{0} jobs wait already; try again when some are done")]
     QueueFull(u64),
+    /// Others were always faster.
+    #[error("too many want the same at the moment; try again")]
+    Busy,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
