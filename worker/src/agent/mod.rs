@@ -4,5 +4,6 @@
 //! done by a child process, which ends everything that belongs to the job when the agent is gone or no
 //! longer holds the lease.
 
+pub mod attempt;
 pub mod backend;
 pub mod steps;
