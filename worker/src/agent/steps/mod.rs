@@ -4,12 +4,17 @@
 //! group, writes into the job's log and sees none of the agent's secrets.
 
 mod arguments;
+mod disk;
+mod environment;
 mod failure;
 mod fetch;
 mod options;
 mod prepare;
+mod program;
 mod sandbox;
 mod site;
+mod unpack;
+mod words;
 
 pub use arguments::{AllowedArguments, Arguments, pytest_arguments};
 pub use failure::StepFailure;

@@ -24,12 +24,12 @@ impl Site {
         &self.folder
     }
 
-    /// The code, and the tests with it unless they come from elsewhere. pytest runs here.
+    /// The code, and the tests with it unless they come from elsewhere.
     pub fn source(&self) -> PathBuf {
         self.folder.join("source")
     }
 
-    /// The tests, when they come from a repository of their own.
+    /// The tests, when they come from a repository of their own. pytest runs here then.
     pub fn tests(&self) -> PathBuf {
         self.folder.join("tests")
     }
@@ -71,5 +71,10 @@ impl<W: Write> JobLog<W> {
     /// Adds a line of the agent's own, marked as such. A log that cannot be written stops nothing.
     pub fn say(&mut self, line: &str) {
         let _ = writeln!(self.to, "== {line}").and_then(|()| self.to.flush());
+    }
+
+    /// Adds what a program said, as it is. Colours are the reader's affair.
+    pub(super) fn pass(&mut self, bytes: &[u8]) {
+        let _ = self.to.write_all(bytes).and_then(|()| self.to.flush());
     }
 }

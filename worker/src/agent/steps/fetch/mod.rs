@@ -1,24 +1,20 @@
 //! Fetch: the source of a job comes into its folder.
 
+mod address;
+mod archive;
+mod git;
+mod reference;
+mod rules;
+mod submodules;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use shared::job::Source;
 
-use super::options::StepOptions;
 use super::{JobLog, Site, StepFailure};
 
-/// What may be fetched, and how much of it.
-#[derive(Debug, Clone)]
-pub struct FetchRules {}
-
-impl FetchRules {
-    /// Out of the agent's flags.
-    pub(super) fn of(_options: &StepOptions, _until: Option<Instant>) -> Result<Self, String> {
-        Ok(Self {})
-    }
-}
+pub use rules::FetchRules;
 
 /// What was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,21 +24,56 @@ pub struct Fetched {
     pub folder: PathBuf,
     /// What is run when the job names no tests: the library's files.
     pub default_tests: Vec<String>,
-    /// Branch or tag of the code, if it is known.
+    /// Branch or tag of the code, if the job named one.
     pub branch: Option<String>,
-    /// Commit of the code, if it is known.
+    /// Commit of the code, if it came with git.
     pub commit: Option<String>,
+    /// Who may leave packages for whom: jobs with the same words share a cache.
+    pub(super) origin: String,
 }
 
 /// Fetches `source` into the site. For an archive and the library, `download` writes the bytes of
-/// `GET .../source` into a new file at the path it is given; what it failed with is for people. Returns an error whose text
-/// can be shown to whoever made the job.
+/// `GET .../source` into a new file at the path it is given; what it fails with is for people. Returns
+/// an error whose text can be shown to whoever made the job.
 pub fn fetch(
-    _source: &Source,
-    _site: &Site,
-    _rules: &FetchRules,
-    _log: &mut JobLog<impl Write>,
-    _download: impl FnOnce(&Path) -> Result<(), String>,
+    source: &Source,
+    site: &Site,
+    rules: &FetchRules,
+    log: &mut JobLog<impl Write>,
+    download: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<Fetched, StepFailure> {
-    Err(StepFailure::fetch("nothing can be fetched yet"))
+    for folder in [site.source(), site.home(), site.temporary()] {
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            StepFailure::fetch(format!("cannot make {}: {error}", folder.display()))
+        })?;
+    }
+    match source {
+        Source::Git(source) => git::fetch(source, site, rules, log),
+        Source::Library(source) => {
+            let Some(hash) = &source.snapshot else {
+                return Err(StepFailure::fetch(
+                    "the job names no snapshot of the library",
+                ));
+            };
+            archive::fetch(hash, site, rules, log, download)?;
+            log.say(&format!("the library as it was, {hash}"));
+            Ok(Fetched {
+                folder: site.source(),
+                default_tests: source.files.clone(),
+                branch: None,
+                commit: None,
+                origin: "library".to_owned(),
+            })
+        }
+        Source::Archive(source) => {
+            archive::fetch(&source.archive, site, rules, log, download)?;
+            Ok(Fetched {
+                folder: site.source(),
+                default_tests: Vec::new(),
+                branch: None,
+                commit: None,
+                origin: format!("archive {}", source.archive),
+            })
+        }
+    }
 }
