@@ -140,6 +140,25 @@ pub enum JobKind {
     Testrun,
 }
 
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Job, Self::Suite, Self::Testrun];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Suite => "suite",
+            Self::Testrun => "testrun",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -390,6 +409,17 @@ pub enum StepName {
     Report,
     /// The job's folder is removed.
     Clean,
+}
+
+impl StepName {
+    /// Every step, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Fetch,
+        Self::Prepare,
+        Self::Run,
+        Self::Report,
+        Self::Clean,
+    ];
 }
 
 /// The body of `POST /jobs/{id}/rerun`.

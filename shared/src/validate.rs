@@ -1,6 +1,8 @@
 //! Rules that a run must obey before it is kept. Run at both ends: the worker checks what it sends,
 //! the master what it receives.
 
+pub mod job;
+
 use crate::case::NewCase;
 use crate::limits;
 use crate::outcome::Outcome;
