@@ -82,6 +82,7 @@ mod tests {
             allowed_hosts: vec!["ci.example.org".into()],
             worker_silence_max: std::time::Duration::from_mins(2),
             lease: std::time::Duration::from_secs(30),
+            insecure_allow_anonymous: false,
             tests_dir: None,
             timeouts: crate::config::Timeouts::default(),
         })

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::peer::FromPeer;
 use super::stalled::Stalled;
 
 /// Most connections at a time; more wait in the listener's queue.
@@ -43,8 +45,9 @@ pub(super) async fn serve(
             () = &mut stop => break,
             Some(_) = open.join_next(), if !open.is_empty() => {}
             accepted = accept(&listener, &room) => match accepted {
-                Ok((stream, permit)) => {
-                    let served = graceful.watch(connection(stream, router.clone(), head_timeout));
+                Ok((stream, peer, permit)) => {
+                    let service = FromPeer::new(peer, TowerToHyperService::new(router.clone()));
+                    let served = graceful.watch(connection(stream, service, head_timeout));
                     open.spawn(async move {
                         if let Err(error) = served.await {
                             tracing::debug!(%error, "connection ended early");
@@ -75,25 +78,24 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
 }
 
-type Connection = http1::Connection<TokioIo<Stalled<TcpStream>>, TowerToHyperService<Router>>;
+type Answering = FromPeer<TowerToHyperService<Router>>;
 
-fn connection(stream: TcpStream, router: Router, head_timeout: Duration) -> Connection {
+type Connection = http1::Connection<TokioIo<Stalled<TcpStream>>, Answering>;
+
+fn connection(stream: TcpStream, service: Answering, head_timeout: Duration) -> Connection {
     // Answers are written whole; waiting for more to send would only add latency.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .serve_connection(
-            TokioIo::new(Stalled::new(stream)),
-            TowerToHyperService::new(router),
-        )
+        .serve_connection(TokioIo::new(Stalled::new(stream)), service)
 }

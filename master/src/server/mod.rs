@@ -1,6 +1,7 @@
 //! The running master: listener, connections, orderly end.
 
 mod connections;
+mod peer;
 pub mod signal;
 mod silence;
 mod stalled;

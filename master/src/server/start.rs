@@ -4,13 +4,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::Router;
 use tokio::net::TcpListener;
 
 use super::connections;
 use super::silence::SilenceTask;
-use crate::access::Access;
+use crate::access::{Access, AuditTask, tokens};
 use crate::config::Config;
 use crate::http::{self, App, Parts};
 use crate::ingest::{Ingest, IngestTask};
@@ -36,6 +36,7 @@ pub struct Server {
     silence: SilenceTask,
     feed: Feed,
     feed_task: FeedTask,
+    audit: AuditTask,
     head_timeout: Duration,
 }
 
@@ -51,6 +52,8 @@ impl Server {
         let store = Store::open(&config.database_url)
             .await
             .with_context(|| format!("cannot open {}", config.database_shown()))?;
+        let asks_always = asks_always(config, &store).await?;
+        let (access, audit) = Access::start(store.clone(), asks_always);
         let (ingest, writer) = Ingest::start(store.clone());
         let silence = SilenceTask::start(ingest.clone(), config.worker_silence_max);
         let (feed, feed_task) = Feed::start(store.clone())
@@ -62,7 +65,7 @@ impl Server {
             feed: feed.clone(),
             jobs: Jobs::new(store.clone(), config.lease),
             library: Library::new(store.clone(), config.tests_dir.clone()),
-            access: Access::new(store.clone()),
+            access,
         };
         let app = App::new(parts, config.timeouts);
         let router = http::router(app, config);
@@ -75,6 +78,7 @@ impl Server {
             silence,
             feed,
             feed_task,
+            audit,
             head_timeout: config.timeouts.head,
         })
     }
@@ -95,6 +99,7 @@ impl Server {
             silence,
             feed,
             feed_task,
+            audit,
             head_timeout,
             ..
         } = self;
@@ -114,6 +119,7 @@ impl Server {
             );
         }
         feed_task.finish().await;
+        audit.finish().await;
         if tokio::time::timeout(CLOSE_GRACE, store.close())
             .await
             .is_err()
@@ -122,4 +128,23 @@ impl Server {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Whether everybody is asked who he is, whatever the database says. A master that others can reach asks,
+/// unless it was told not to; and does not start when nobody could answer.
+async fn asks_always(config: &Config, store: &Store) -> anyhow::Result<bool> {
+    if config.listen.ip().is_loopback() || config.insecure_allow_anonymous {
+        return Ok(false);
+    }
+    if tokens::any_or_account(store).await? {
+        return Ok(true);
+    }
+    bail!(
+        "--listen {} can be reached from other machines, and there is neither a token nor an account \
+         that could open the master.\nMake one first, with the same --database-url: \
+         `pytest-platform-master token create --name admin --scope admin`; or listen on 127.0.0.1; or \
+         add --insecure-allow-anonymous: then, until a token or an account is made, whoever reaches \
+         the port can read every result, add new ones and run code on every agent",
+        config.listen
+    );
 }

@@ -2,6 +2,10 @@
 
 pub mod columns;
 
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod agents;
+pub(crate) mod attempts;
 pub(crate) mod bodies;
 pub(crate) mod case_failures;
 pub(crate) mod changes;
@@ -9,10 +13,15 @@ pub(crate) mod details;
 mod dialect;
 pub(crate) mod dictionary;
 pub(crate) mod engine;
+pub(crate) mod environments;
 mod error;
 pub(crate) mod failure_counts;
 pub(crate) mod failures;
 pub(crate) mod hash;
+pub(crate) mod job_lists;
+pub(crate) mod job_logs;
+pub(crate) mod job_queue;
+pub(crate) mod jobs;
 pub(crate) mod layouts;
 pub(crate) mod many;
 pub(crate) mod marks;
@@ -21,9 +30,13 @@ mod open;
 pub(crate) mod packed;
 pub(crate) mod projects;
 pub(crate) mod runs;
+pub(crate) mod sessions;
+pub(crate) mod steps;
 pub(crate) mod stream_batches;
 pub(crate) mod streams;
 pub(crate) mod texts;
+pub(crate) mod transitions;
+pub(crate) mod tokens;
 pub(crate) mod workers;
 pub(crate) mod writes;
 

@@ -44,6 +44,7 @@ impl App {
             allowed_hosts: Vec::new(),
             worker_silence_max: Duration::from_mins(2),
             lease: Duration::from_secs(30),
+            insecure_allow_anonymous: false,
             tests_dir: None,
             timeouts: Timeouts::default(),
         };
