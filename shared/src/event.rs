@@ -33,6 +33,8 @@ pub enum Event {
     End(u32, f64),
     /// A test runs on this worker of xdist.
     On(u32, String),
+    /// A test's peak memory: its number, KiB. Comes with the report of its teardown, where it is measured.
+    Memory(u32, u64),
     /// Where a test is that was announced by its id alone, as xdist does: its number, file, line
     /// from 1 and markers. What is empty or 0 is still unknown.
     Place(u32, String, u32, Vec<String>),

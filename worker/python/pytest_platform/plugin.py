@@ -31,6 +31,8 @@ class _State:
     sidecar: Any = None
     sidecar_environment: Optional[Dict[str, str]] = None
     terminal = -1
+    # Whether the peak memory of each test is wanted.
+    memory = False
 
 
 _state = _State()
@@ -44,6 +46,7 @@ def _load() -> None:
     if not descriptor and (nested or not environment.get("MASTER_URL")):
         return
     before = dict(environment)
+    _state.memory = _wants_memory(before, bool(descriptor))
     if "PYTEST_PLATFORM_PYTHONPATH" in before:
         environment["PYTHONPATH"] = before["PYTEST_PLATFORM_PYTHONPATH"]
     elif descriptor:
@@ -61,6 +64,13 @@ def _load() -> None:
         _state.sidecar_environment = before
         # pytest is about to capture descriptor 2; the worker's last line belongs on the real one.
         _state.terminal = os.dup(2)
+
+
+def _wants_memory(environment: Dict[str, str], has_worker: bool) -> bool:
+    """Whether the worker asks for it; before there is one, the user."""
+    if has_worker:
+        return "PYTEST_PLATFORM_MEMORY" in environment
+    return environment.get("WORKER_MEMORY", "").lower() not in ("", "0", "false", "no", "off")
 
 
 def _greet(pipe: Pipe) -> None:
@@ -140,6 +150,11 @@ def pytest_configure(config: Any) -> None:
 
             reporter = Reporter(pipe, config, distributed)
         config.pluginmanager.register(reporter, "pytest-platform")
+        if _state.memory:
+            from . import memory
+
+            for plugin in memory.plugins(reporter, distributed):
+                config.pluginmanager.register(plugin)
     except Exception:
         pipe.send("internal_error", "pytest-platform: " + traceback.format_exc())
 
@@ -151,8 +166,12 @@ def _help_controller(config: Any) -> None:
             from .distributed import MarkerTeller
 
             config.pluginmanager.register(MarkerTeller(), "pytest-platform")
+        if config.workerinput.get("pytest_platform_memory"):
+            from .memory import MemoryTeller
+
+            config.pluginmanager.register(MemoryTeller())
     except Exception:
-        pass  # The markers stay unknown.
+        pass  # The markers and the memory stay unknown.
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

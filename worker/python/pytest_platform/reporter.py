@@ -152,6 +152,12 @@ class Reporter:
         self._told_on[name] = number
         return self._pipe.line("on", [number, name])
 
+    def hold_peak(self, nodeid: str, kib: int) -> None:
+        """Holds back what a test took at most, for the next write."""
+        number = self._numbers.get(nodeid)
+        if number is not None:
+            self._held += b'{"memory":[%d,%d]}\n' % (number, kib)
+
     # --- names of tests ---
 
     def _announce(self, rows: List[str]) -> None:

@@ -8,6 +8,9 @@ use shared::outcome::Outcome;
 
 use super::text::{TextBudget, nodeid, storable};
 
+/// Most memory that is believed, 1 EiB: no machine has more, and the wire's numbers have room for it.
+const MEMORY_PEAK_KIB_MAX: u64 = 1 << 50;
+
 /// Everything told about one test.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Test {
@@ -32,6 +35,7 @@ pub(super) struct Test {
     setup: Option<f64>,
     call: Option<f64>,
     teardown: Option<f64>,
+    memory_peak_kib: Option<u64>,
     subtests_passed: u32,
     subtests_failed: u32,
     subtests_skipped: u32,
@@ -106,6 +110,12 @@ impl Test {
         add(&mut self.teardown, teardown);
         self.seen();
         self.active = self.active.saturating_sub(1);
+    }
+
+    /// Takes the peak of an attempt; the greatest of all counts.
+    pub(super) fn take_memory(&mut self, kib: u64) {
+        let believed = Some(kib).filter(|kib| *kib <= MEMORY_PEAK_KIB_MAX);
+        self.memory_peak_kib = self.memory_peak_kib.max(believed);
     }
 
     pub(super) fn run_on(&mut self, worker: String) {
@@ -315,6 +325,7 @@ impl Test {
             line: Some(self.line).filter(|line| *line > 0),
             markers: self.markers,
             xdist_worker: self.xdist_worker,
+            memory_peak_kib: self.memory_peak_kib,
             message,
             subtests_passed: self.subtests_passed,
             subtests_failed: self.subtests_failed,

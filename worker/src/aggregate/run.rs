@@ -59,6 +59,7 @@ impl Run {
             }
             Event::End(number, teardown) => self.with(number, |test| test.end(teardown)),
             Event::On(number, worker) => self.with(number, |test| test.run_on(worker)),
+            Event::Memory(number, kib) => self.with(number, |test| test.take_memory(kib)),
             Event::Place(number, file, line, markers) => {
                 self.with(number, |test| test.place(file, line, markers));
             }

@@ -90,6 +90,18 @@ fn case(run: &NewRun, number: u32) -> &NewCase {
 }
 
 #[test]
+fn the_greatest_peak_of_a_tests_attempts_is_its_memory() {
+    let mut events = opening(2);
+    events.extend([50_000, 200_000, 60_000].map(|kib| Event::Memory(0, kib)));
+    // What no machine has is not believed.
+    events.push(Event::Memory(1, u64::MAX));
+    let events = events.into_iter().chain(pass(0)).chain(pass(1));
+    let run = told(events.chain(closing(0)), exited(0));
+    assert_eq!(case(&run, 0).memory_peak_kib, Some(200_000));
+    assert_eq!(case(&run, 1).memory_peak_kib, None);
+}
+
+#[test]
 fn a_run_that_passes_is_whole() {
     let events = opening(2).into_iter().chain(pass(0)).chain(pass(1));
     let run = told(events.chain(closing(0)), exited(0));

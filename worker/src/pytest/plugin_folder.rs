@@ -37,6 +37,7 @@ macro_rules! plugin_files {
 const FILES: &[(&str, &str)] = &plugin_files![
     "__init__.py",
     "distributed.py",
+    "memory.py",
     "output.py",
     "pipe.py",
     "plugin.py",
