@@ -196,6 +196,26 @@ pub const LIBRARY_FILES_MAX: usize = 20_000;
 /// See [`LIBRARY_FILES_MAX`].
 pub const LIBRARY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
+/// Longest path of a file in the test library.
+pub const LIBRARY_PATH_BYTES_MAX: usize = 1_024;
+
+/// Longest name of a file or a folder in the test library.
+pub const LIBRARY_NAME_BYTES_MAX: usize = 200;
+
+/// Most folders around a file of the test library.
+pub const LIBRARY_DEPTH_MAX: usize = 32;
+
+/// Most contents of one file of the test library that are remembered; the oldest is forgotten first.
+pub const LIBRARY_VERSIONS_MAX: usize = 50;
+
+/// Most files in one upload to the test library.
+pub const LIBRARY_UPLOADS_MAX: usize = 500;
+
+/// `limit` of `GET /library`, most.
+pub const LIBRARY_LIMIT_MAX: u32 = 1_000;
+/// `limit` of `GET /library` when absent.
+pub const LIBRARY_LIMIT_DEFAULT: u32 = 200;
+
 /// Largest archive that is uploaded.
 pub const ARCHIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
