@@ -150,9 +150,7 @@ class Place:
         if not prepare:
             options = ("--no-prepare", *options)
         url = more.pop("master_url", self.master.url)
-        agent = Agent(
-            self.programs.worker, url, self.folder / name, *options, name=name, **more
-        )
+        agent = Agent(self.programs.worker, url, self.folder / name, *options, name=name, **more)
         self.agents.append(agent)
         return agent
 
