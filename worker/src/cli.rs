@@ -48,6 +48,12 @@ pub enum Command {
     Flush(FlushArguments),
     /// List, show or drop the journals of runs
     Journal(JournalArguments),
+    /// Carry out one attempt of a job (the agent starts this)
+    #[command(hide = true)]
+    Attempt,
+    /// Stand between an agent's worker and pytest (the worker starts this)
+    #[command(hide = true)]
+    Guard(GuardArguments),
     /// Report the events of a pytest that is already running (the plugin starts this)
     #[command(hide = true)]
     Sidecar(SidecarArguments),
@@ -63,6 +69,9 @@ pub struct RunArguments {
     /// Settings.
     #[command(flatten)]
     pub options: Options,
+    /// Standard input is an agent's: it brings the settings and says how long the tests may go on
+    #[arg(long, hide = true)]
+    pub supervised: bool,
     /// A flag for Python itself, such as `-OO`, `-I` or `-Xdev`; can be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub python_arg: Vec<OsString>,
@@ -219,6 +228,14 @@ pub struct SidecarArguments {
     pub fd: u32,
     /// The command line of pytest, to be stored with the run
     #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// `guard`.
+#[derive(Debug, Args)]
+pub struct GuardArguments {
+    /// The program to start, and its arguments
+    #[arg(last = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,
 }
 

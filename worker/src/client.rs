@@ -1,5 +1,7 @@
 //! HTTP to the master.
 
+mod exchange;
+
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use tokio::runtime::Runtime;
 use url::{Host, Url};
 
 use crate::config::Token;
+
+pub use exchange::{Answer, Request};
 
 /// Most of an answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -7,7 +7,9 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{self, Settings};
-use crate::{exit, flush_command, journal_command, run_command, send_command, sidecar_command};
+use crate::{
+    agent, exit, flush_command, journal_command, pytest, run_command, send_command, sidecar_command,
+};
 
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
@@ -26,6 +28,8 @@ pub fn main() -> ExitCode {
         Command::Send(arguments) => send_command::send(&arguments),
         Command::Flush(arguments) => flush_command::flush(&arguments),
         Command::Journal(arguments) => journal_command::journal(&arguments.command),
+        Command::Attempt => agent::attempt::attempt(),
+        Command::Guard(arguments) => pytest::guard(&arguments.command),
         Command::Sidecar(arguments) => sidecar_command::sidecar(&arguments),
     }
 }

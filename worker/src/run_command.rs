@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::agent::attempt::Supervision;
 use crate::aggregate::{Ending, Run};
 use crate::cli::RunArguments;
 use crate::config::Settings;
@@ -35,7 +36,17 @@ const QUESTIONS: [&str; 9] = [
 
 /// Runs pytest, reports, and answers with pytest's exit code.
 pub fn run(arguments: &RunArguments) -> ExitCode {
-    let settings = Settings::of_this_process(&arguments.options);
+    let supervision = match Supervision::of(arguments) {
+        Ok(supervision) => supervision,
+        Err(error) => {
+            report::say(&format!("the agent did not say what to do: {error}"));
+            return ExitCode::from(exit::WORKER_FAILED);
+        }
+    };
+    let settings = match &supervision {
+        Some(supervision) => supervision.settings(&arguments.options),
+        None => Settings::of_this_process(&arguments.options),
+    };
     if !settings.quiet.value {
         for problem in &settings.problems {
             report::say(&format!("warning: {problem}"));
@@ -48,7 +59,12 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
             return ExitCode::from(exit::NO_PYTHON);
         }
     };
-    let started = Pytest::start(&python, &arguments.python_arg, &arguments.pytest_arguments);
+    let started = Pytest::start(
+        &python,
+        &arguments.python_arg,
+        &arguments.pytest_arguments,
+        supervision.as_ref().map(Supervision::guarded),
+    );
     let (mut pytest, pipe) = match started {
         Ok(started) => started,
         Err(error) => {

@@ -6,4 +6,9 @@
 
 pub mod attempt;
 pub mod backend;
+pub mod clock;
+pub mod lifeline;
+pub mod message;
+pub mod program;
+pub mod secrecy;
 pub mod steps;

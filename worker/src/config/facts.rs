@@ -29,12 +29,12 @@ impl Facts {
     /// Asks everybody. Takes as long as git does, which is bounded.
     pub fn find(settings: &Settings) -> Self {
         let folder = std::env::current_dir().unwrap_or_default();
-        Self::choose(
-            settings,
-            CiFacts::of_this_process(),
-            GitFacts::of(&folder),
-            &folder,
-        )
+        let (ci, git) = if settings.asks_around {
+            (CiFacts::of_this_process(), GitFacts::of(&folder))
+        } else {
+            (None, GitFacts::default())
+        };
+        Self::choose(settings, ci, git, &folder)
     }
 
     fn choose(settings: &Settings, ci: Option<CiFacts>, git: GitFacts, folder: &Path) -> Self {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub state_bytes_max: Sourced<u64>,
     /// No closing line.
     pub quiet: Sourced<bool>,
+    /// Whether git and the CI system are asked what nobody said.
+    pub asks_around: bool,
     /// Sentences about values that could not be used. They stop nothing.
     pub problems: Vec<String>,
 }
@@ -122,6 +124,7 @@ impl Settings {
             state_dir: state_dir(options, &from, file.state_dir),
             state_bytes_max: state_bytes_max(&from, file.state_bytes_max, &mut problems),
             quiet: quiet(options, &from, file.quiet),
+            asks_around: true,
             problems,
         }
     }

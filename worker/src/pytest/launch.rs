@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::guarded::Guarded;
 use super::interpreter::Interpreter;
 use super::plugin_folder::{NoFolder, PluginFolder};
 use super::streams::Spares;
@@ -42,8 +43,12 @@ pub(super) fn command(
     arguments: &[OsString],
     plugin: &Result<PluginFolder, NoFolder>,
     handed: &Handed,
+    guarded: Option<&Guarded>,
 ) -> Command {
     let mut command = Command::new(&python.path);
+    if let Some(guarded) = guarded {
+        command.env_clear().envs(guarded.variables.iter().cloned());
+    }
     command
         .args(python_arguments)
         .env_remove("PYTEST_PLATFORM_FD")
@@ -51,7 +56,19 @@ pub(super) fn command(
         .env_remove("PYTEST_PLATFORM_OUTPUT")
         .env_remove("MASTER_TOKEN");
     match plugin {
-        Ok(plugin) => load(plugin.path(), python_arguments, handed, &mut command),
+        Ok(plugin) => {
+            let original = match guarded {
+                Some(guarded) => guarded.variable("PYTHONPATH"),
+                None => std::env::var_os("PYTHONPATH"),
+            };
+            load(
+                plugin.path(),
+                python_arguments,
+                handed,
+                original,
+                &mut command,
+            );
+        }
         // One that is installed would report on its own what is said to be not reported.
         Err(_) => {
             command
@@ -60,12 +77,20 @@ pub(super) fn command(
         }
     }
     command.args(arguments);
-    command
+    match guarded {
+        Some(guarded) => guarded.around(&command),
+        None => command,
+    }
 }
 
 /// Makes pytest load the plugin and the plugin find its pipe.
-fn load(folder: &Path, python_arguments: &[OsString], handed: &Handed, command: &mut Command) {
-    let original = std::env::var_os("PYTHONPATH");
+fn load(
+    folder: &Path,
+    python_arguments: &[OsString],
+    handed: &Handed,
+    original: Option<OsString>,
+    command: &mut Command,
+) {
     if ignores_environment(python_arguments) {
         command.args(["-c", BOOTSTRAP]).arg(folder);
     } else {

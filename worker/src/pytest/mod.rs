@@ -2,6 +2,8 @@
 
 mod activity;
 mod event_pipe;
+mod guard;
+mod guarded;
 mod interpreter;
 mod launch;
 mod limits;
@@ -12,12 +14,16 @@ mod pump;
 mod relay;
 mod signals;
 mod streams;
+pub(crate) mod sweep;
 mod tail;
 mod tree;
 
 pub use activity::Activity;
 pub use event_pipe::EventPipe;
+pub use guard::guard;
+pub use guarded::Guarded;
 pub use interpreter::Interpreter;
 pub use limits::Limits;
 pub use process::{Finished, Pytest};
+pub(crate) use pump::is_ready;
 pub use signals::STOP_GRACE;

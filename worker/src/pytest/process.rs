@@ -18,6 +18,7 @@ use rustix::process::Pid;
 
 use super::activity::Activity;
 use super::event_pipe::EventPipe;
+use super::guarded::Guarded;
 use super::interpreter::Interpreter;
 use super::launch::{self, Handed};
 use super::limits::{Limits, Watch};
@@ -65,6 +66,7 @@ pub struct Pytest {
     started: Instant,
     started_at: DateTime<Utc>,
     plugin: Result<PluginFolder, NoFolder>,
+    is_guarded: bool,
 }
 
 /// How it ended, and what it left.
@@ -90,11 +92,13 @@ pub struct Finished {
 
 impl Pytest {
     /// Starts `python -m pytest` with the plugin and these arguments. Where the plugin can be written
-    /// nowhere, the tests run without it. The thread that starts it has to wait for it as well.
+    /// nowhere, the tests run without it. The thread that starts it has to wait for it as well. A run
+    /// that belongs to an agent has a guard between the worker and pytest.
     pub fn start(
         python: &Interpreter,
         python_arguments: &[OsString],
         arguments: &[OsString],
+        guarded: Option<&Guarded>,
     ) -> Result<(Self, EventPipe), StartError> {
         let plugin = PluginFolder::write();
         let streams = Streams::like_ours();
@@ -112,7 +116,14 @@ impl Pytest {
                 .as_ref()
                 .map_or_else(|_| Spares::default(), |_| Spares::of(&streams.carried)),
         };
-        let mut command = launch::command(python, python_arguments, arguments, &plugin, &handed);
+        let mut command = launch::command(
+            python,
+            python_arguments,
+            arguments,
+            &plugin,
+            &handed,
+            guarded,
+        );
         command.stdout(streams.stdout).stderr(streams.stderr);
         let leads_group = !has_terminal();
         if leads_group {
@@ -128,6 +139,9 @@ impl Pytest {
             }
         };
         living.begin(process, leads_group);
+        if guarded.is_some() {
+            living.adopt_orphans();
+        }
         if let Ok(plugin) = &plugin {
             plugin.serves(process);
         }
@@ -153,6 +167,7 @@ impl Pytest {
             started,
             started_at,
             plugin,
+            is_guarded: guarded.is_some(),
         };
         let pipe = EventPipe {
             from,
@@ -198,6 +213,10 @@ impl Pytest {
         // Whoever ends it goes on to what it left behind. A panic there would have nothing to tell.
         let _ = self.watch.map(JoinHandle::join);
         self.signals.finish();
+        if self.is_guarded {
+            // The guard leaves nobody, unless it was killed itself.
+            self.living.kill_tree();
+        }
         self.living.collect_orphans(self.process);
         drop(self.alive);
         let mut output_lost = None;

@@ -108,7 +108,7 @@ fn is_over(deadline: Option<Instant>) -> bool {
 
 /// Waits until one of the descriptors has something to say, at most `longest`, which can be
 /// [`Duration::MAX`].
-pub(super) fn is_ready(descriptors: &[BorrowedFd], longest: Duration) -> bool {
+pub(crate) fn is_ready(descriptors: &[BorrowedFd], longest: Duration) -> bool {
     let mut waiting: Vec<PollFd> = descriptors
         .iter()
         .map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN))

@@ -7,7 +7,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{adopt_orphans, descendants, has_ended};
+pub(super) use linux::{adopt_orphans, adopted, below, descendants, has_ended};
 
 /// Sends a signal to each; some may have ended in this very moment.
 pub(super) fn signal_each(processes: &[Pid], signal: Signal) {
@@ -34,6 +34,18 @@ pub(super) fn descendants(_root: Option<Pid>, _with_orphans: bool) -> Vec<Descen
     Vec::new()
 }
 
+/// Nobody tells here.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn below(_root: Pid) -> Vec<Pid> {
+    Vec::new()
+}
+
+/// There are none here.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn adopted() -> Vec<Pid> {
+    Vec::new()
+}
+
 /// A process that descends from pytest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Descendant {
@@ -55,6 +67,7 @@ mod linux {
     struct Stat {
         parent: i32,
         group: i32,
+        session: i32,
         has_ended: bool,
     }
 
@@ -92,6 +105,29 @@ mod linux {
             }
         }
         found
+    }
+
+    /// Everything below `root` that lives.
+    pub(in super::super) fn below(root: Pid) -> Vec<Pid> {
+        let found = descendants(Some(root), false).into_iter();
+        let below = found.map(|one| one.process);
+        below.filter(|process| *process != root).collect()
+    }
+
+    /// Children of this process in another session than its own, whether they live or wait to be
+    /// collected. What this process starts is in its session until it says otherwise.
+    pub(in super::super) fn adopted() -> Vec<Pid> {
+        let stats = stats();
+        let own = getpid().as_raw_pid();
+        let Some(session) = stats.get(&own).map(|stat| stat.session) else {
+            return Vec::new();
+        };
+        let children = stats
+            .iter()
+            .filter(|(_, stat)| stat.parent == own && stat.session != session);
+        children
+            .filter_map(|(number, _)| Pid::from_raw(*number))
+            .collect()
     }
 
     /// Whether a process is gone, or only waits to be collected by whoever adopted it.
@@ -136,6 +172,7 @@ mod linux {
         Some(Stat {
             parent: fields.next()?.parse().ok()?,
             group: fields.next()?.parse().ok()?,
+            session: fields.next()?.parse().ok()?,
             has_ended: matches!(state, "Z" | "X" | "x"),
         })
     }
@@ -150,7 +187,7 @@ mod linux {
         fn a_name_with_parentheses_and_spaces_is_passed_over() {
             let stat = parse("7 (a) R 1) S 42 43 44 0 -1").unwrap();
             assert_eq!((stat.parent, stat.group, stat.has_ended), (42, 43, false));
-            assert!(parse("7 (zombie) Z 1 1").unwrap().has_ended);
+            assert!(parse("7 (zombie) Z 1 1 1").unwrap().has_ended);
             assert!(parse("nonsense").is_none());
         }
 
