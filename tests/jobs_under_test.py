@@ -1,4 +1,4 @@
-"""What the stories about jobs hold in their hands: a master with a library, agents, repositories."""
+"""What the stories about jobs hold in their hands: masters with a library, agents, repositories."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ class Place:
         self.library.mkdir(exist_ok=True)
         self.database_url = database_url or f"sqlite://{folder}/results.db"
         self.agents: list[Agent] = []
-        options = ("--tests-dir", str(self.library), *options)
-        self.master = Master(programs.master, self.database_url, folder, *options)
+        self.options = ("--tests-dir", str(self.library), *options)
+        self.start_master()
 
     def __enter__(self) -> Place:
         return self
@@ -143,6 +143,10 @@ class Place:
             said = self.master.log.read_text(errors="replace")
             print(f"--- the master said:\n{said[-6000:]}", file=sys.stderr)
         self.master.stop()
+
+    def start_master(self) -> None:
+        """Starts the master, or another one on the same database and library."""
+        self.master = Master(self.programs.master, self.database_url, self.folder, *self.options)
 
     def agent(self, *options: str, prepare: bool = False, **more: Any) -> Agent:
         """Starts one. It runs tests with the Python of these tests unless it is to prepare."""
@@ -361,6 +365,73 @@ class LiveLog:
             self._connection.sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(AGENT_END_MAX_S)
         self._connection.close()
+
+
+class Door:
+    """An address that leads to a master, and later perhaps to another one."""
+
+    def __init__(self, url: str) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._target: str | None = url
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Door:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lead_to(None)
+        # Alone, closing would leave the thread in `accept`.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def lead_to(self, url: str | None) -> None:
+        """Cuts every connection; new ones go there, or nowhere."""
+        with self._lock:
+            self._target = url
+            connections, self._open = self._open, set()
+        for connection in connections:
+            _shut(connection)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                target = self._target
+            if target is None:
+                near.close()
+                continue
+            address = urllib.parse.urlsplit(target)
+            try:
+                far = socket.create_connection((address.hostname or "", address.port or 80))
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open |= {near, far}
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            while data := one.recv(65_536):
+                other.sendall(data)
+        except OSError:
+            pass
+        _shut(one)
+        _shut(other)
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
 
 
 class Gate:
