@@ -170,6 +170,19 @@ pub const JOBS_LIMIT_MAX: u32 = 500;
 /// `limit` of `GET /jobs` when absent.
 pub const JOBS_LIMIT_DEFAULT: u32 = 50;
 
+/// `limit` of `GET /test_history`, most and when absent.
+pub const SUITES_LIMIT_MAX: u32 = 10_000;
+
+/// `results_per_page` of `GET /api/testrun`, most.
+pub const TESTRUNS_PER_PAGE_MAX: u32 = 100;
+/// `results_per_page` of `GET /api/testrun` when absent.
+pub const TESTRUNS_PER_PAGE_DEFAULT: u32 = 10;
+
+/// Longest `logs` of `GET /api/testrun/{id}`: the end of the log.
+pub const TESTRUN_LOG_BYTES_MAX: usize = 1024 * 1024;
+/// Longest `logs` of a testrun in `GET /api/testrun`, in characters: the end of the log.
+pub const TESTRUN_LOG_CHARACTERS_LISTED: usize = 2_000;
+
 /// Most jobs that an agent carries out at a time.
 pub const AGENT_SLOTS_MAX: u32 = 100;
 
@@ -221,3 +234,11 @@ pub const ARCHIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Longest password.
 pub const PASSWORD_BYTES_MAX: usize = 1_000;
+
+/// Largest body of a login.
+pub const LOGIN_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// `limit` of `GET /audit`, most.
+pub const AUDIT_LIMIT_MAX: u32 = 500;
+/// `limit` of `GET /audit` when absent.
+pub const AUDIT_LIMIT_DEFAULT: u32 = 50;

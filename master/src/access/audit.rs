@@ -77,7 +77,17 @@ impl Notes {
     pub(super) async fn done(&self, entry: AuditEntry) {
         let row = row(&entry);
         let sent = timeout(PATIENCE, self.0.send(Note::Done(row))).await;
-        if !matches!(sent, Ok(Ok(()))) {
+        Self::log_unless(matches!(sent, Ok(Ok(()))), entry);
+    }
+
+    /// The same where nobody can wait.
+    pub(super) fn done_at_once(&self, entry: AuditEntry) {
+        let sent = self.0.try_send(Note::Done(row(&entry)));
+        Self::log_unless(sent.is_ok(), entry);
+    }
+
+    fn log_unless(is_sent: bool, entry: AuditEntry) {
+        if !is_sent {
             let AuditEntry {
                 who,
                 action,

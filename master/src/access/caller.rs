@@ -25,6 +25,15 @@ impl Caller {
         }
     }
 
+    /// Somebody who was not asked, and may do nothing.
+    pub const fn nobody() -> Self {
+        Self {
+            name: String::new(),
+            scopes: BTreeSet::new(),
+            project: None,
+        }
+    }
+
     /// The only project that he sees.
     pub fn project(&self) -> Option<&str> {
         self.project.as_deref()

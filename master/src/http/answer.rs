@@ -68,6 +68,15 @@ impl Known {
     }
 }
 
+/// An answer that nobody may keep: it is a secret, or about whoever asks.
+pub(super) fn unkept(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn tag(body: &[u8]) -> String {
     let hash = blake3::hash(body).to_hex();
     format!("\"{}\"", &hash[..32])

@@ -16,6 +16,12 @@ pub(super) enum List {
     Cases,
     /// The same, slowest first: the cursor is the position of the last case shown.
     SlowestCases,
+    /// `GET /audit`: the cursor is the id of the last entry shown.
+    Audit,
+    /// `GET /jobs`: the cursor is the id of the last job shown.
+    Jobs,
+    /// `GET /test_history`: the same, of suites.
+    Suites,
 }
 
 impl List {
@@ -25,6 +31,9 @@ impl List {
             Self::Runs => "1r",
             Self::Cases => "1c",
             Self::SlowestCases => "1s",
+            Self::Audit => "1a",
+            Self::Jobs => "1j",
+            Self::Suites => "1t",
         }
     }
 

@@ -1,17 +1,106 @@
-//! The gate in front of every endpoint: who comes, and whether he may.
+//! The gate in front of every endpoint: who comes, whether he may, and what is written down of it.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use super::address::ClientAddress;
+use super::audit::Deed;
 use super::caller::LetIn;
-use crate::access::Caller;
+use super::error::ApiError;
+use super::intake;
+use super::needs::{Need, Needs};
+use crate::access::{Access, Caller};
+
+/// What the gate knows. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    access: Access,
+    needs: Arc<Needs>,
+}
+
+impl Gate {
+    pub(super) fn new(access: Access) -> Self {
+        Self {
+            access,
+            needs: Arc::new(Needs::read()),
+        }
+    }
+
+    /// Who comes, when he may.
+    async fn let_in(&self, need: &Need, headers: &HeaderMap) -> Result<Arc<Caller>, ApiError> {
+        if *need == Need::Nothing {
+            return Ok(Arc::new(Caller::nobody()));
+        }
+        if !self.access.is_on().await? {
+            return Ok(Arc::new(Caller::anybody()));
+        }
+        let presented = presented(headers)?;
+        let caller = self.access.recognise(presented).await?;
+        match need {
+            Need::OneOf(scopes) if !scopes.iter().any(|one| one.is_in(&caller.scopes)) => {
+                Err(ApiError::scope_missing(&caller.name, scopes))
+            }
+            _ => Ok(caller),
+        }
+    }
+}
 
 /// Lets in who may come in.
-pub(super) async fn check(mut request: Request, next: Next) -> Response {
-    let caller = Arc::new(Caller::anybody());
-    request.extensions_mut().insert(LetIn::new(caller));
-    next.run(request).await
+pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map(MatchedPath::as_str);
+    let need = gate.needs.of(path, request.method());
+    let deed = Deed::of(
+        &request,
+        path,
+        ClientAddress::of(request.extensions(), request.headers()),
+    );
+    let caller = match gate.let_in(&need, request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            intake::discard(request).await;
+            return error.into_response();
+        }
+    };
+    let let_in = LetIn::new(Arc::clone(&caller));
+    request.extensions_mut().insert(let_in.clone());
+    let begun = deed.map(|deed| deed.begun(&gate.access, &caller));
+    let response = next.run(request).await;
+    let mut response = without_others(response, &need, &let_in);
+    if let Some(begun) = begun {
+        let about = response.extensions_mut().remove();
+        begun.ended(response.status(), about).await;
+    }
+    response
+}
+
+/// A caller who is bound to a project gets nothing from an endpoint that did not ask who comes: it
+/// cannot know what to leave out.
+fn without_others(response: Response, need: &Need, let_in: &LetIn) -> Response {
+    let has_data = matches!(need, Need::OneOf(_)) && response.status().is_success();
+    if !has_data || let_in.was_asked() || let_in.caller.project().is_none() {
+        return response;
+    }
+    ApiError::bound_to_project("this is not for tokens and accounts that are bound to a project")
+        .into_response()
+}
+
+/// What the client presents to be let in.
+pub(super) fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let line = lines.next().ok_or_else(ApiError::token_missing)?;
+    let presented = line.to_str().ok().and_then(|line| {
+        let (scheme, token) = line.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match presented {
+        Some(token) if lines.next().is_none() => Ok(token),
+        _ => Err(ApiError::token_invalid(
+            "the Authorization header must be one and look like `Bearer TOKEN`",
+        )),
+    }
 }

@@ -1,7 +1,9 @@
 //! The master's HTTP face: one endpoint a file, JSON in and out.
 
+mod address;
 mod answer;
 mod app;
+mod audit;
 mod caller;
 mod cursor;
 mod deadline;
@@ -10,10 +12,12 @@ mod error;
 mod gate;
 mod host;
 mod intake;
+mod needs;
 mod observe;
 mod openapi;
 mod parameters;
 mod path;
+mod problems;
 mod router;
 mod security_headers;
 

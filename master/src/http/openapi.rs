@@ -18,6 +18,7 @@ use super::router;
     tags(
         (name = "report", description = "Sending results"),
         (name = "read", description = "Asking about results"),
+        (name = "access", description = "Who may do what, and who did what"),
         (name = "master", description = "The master itself"),
     ),
     components(schemas(shared::error::Problem)),

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::endpoints::{
-    append_cases, case, cases, docs, events, failure_stats, finish_run, health, index, open_run,
-    openapi_json, post_results, projects, results, run, trend, workers,
+    append_cases, audit, case, cases, docs, events, failure_stats, finish_run, health, index, login, logout, open_run,
+    openapi_json, post_results, projects, refresh, results, run, trend, whoami, workers,
 };
 use super::error::ApiError;
 use super::openapi::Document;
@@ -41,6 +41,11 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(projects::handle))
         .routes(routes!(failure_stats::handle))
         .routes(routes!(events::handle))
+        .routes(routes!(login::handle))
+        .routes(routes!(refresh::handle))
+        .routes(routes!(logout::handle))
+        .routes(routes!(whoami::handle))
+        .routes(routes!(audit::handle))
         .routes(routes!(health::handle))
         .routes(routes!(openapi_json::handle))
         .routes(routes!(docs::handle))
@@ -58,6 +63,7 @@ pub fn router(app: App, config: &Config) -> Router {
                 // A packer would hold events back until it has enough of them.
                 .and(NotForContentType::SSE),
         );
+    let gate = gate::Gate::new(app.access.clone());
     let router: Router<App> = endpoints().into();
     let router = router
         .fallback(unknown_path)
@@ -65,7 +71,7 @@ pub fn router(app: App, config: &Config) -> Router {
         .layer(from_fn(deadline::bound_reads))
         .layer(CatchPanicLayer::custom(ApiError::from_panic))
         .layer(compression)
-        .layer(from_fn(gate::check))
+        .layer(from_fn_with_state(gate, gate::check))
         .layer(from_fn(security_headers::add));
     let router = match cors(&config.cors) {
         Some(cors) => router.layer(cors),

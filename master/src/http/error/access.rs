@@ -3,7 +3,8 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use shared::access::Scope;
 
-use super::ApiError;
+use super::{ApiError, RETRY_AFTER};
+use crate::access::{AccessError, Refused};
 
 /// What a client that is not let in is asked for (RFC 6750).
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"pytest-platform\"");
@@ -65,5 +66,45 @@ impl ApiError {
     /// 403: the whole endpoint is not for those who are bound to a project.
     pub(in crate::http) fn bound_to_project(reason: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "project_forbidden", reason)
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let told = refused.to_string();
+        match refused {
+            Refused::Unknown | Refused::Revoked(_) => Self::token_invalid(&told),
+            Refused::Expired { .. } | Refused::SessionExpired => Self::token_expired(&told),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        let told = error.to_string();
+        let challenged = |code| {
+            Self::new(StatusCode::UNAUTHORIZED, code, told.clone())
+                .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+        };
+        match error {
+            AccessError::Refused(refused) => refused.into(),
+            AccessError::LoginFailed => challenged("login_failed"),
+            AccessError::RefreshFailed => challenged("refresh_failed"),
+            AccessError::TooManyFailures(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", told)
+                    .with_header(header::RETRY_AFTER, wait.as_secs().max(1).into())
+            }
+            AccessError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+                .with_header(header::RETRY_AFTER, RETRY_AFTER),
+            AccessError::Invalid(invalid) => invalid.into(),
+            AccessError::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", told),
+            AccessError::NoToken(_) => Self::new(StatusCode::NOT_FOUND, "token_not_found", told),
+            AccessError::NoAccount(_) => {
+                Self::new(StatusCode::NOT_FOUND, "account_not_found", told)
+            }
+            AccessError::NoLogin => Self::new(StatusCode::CONFLICT, "no_login", told),
+            AccessError::Failed(_) => Self::internal(error),
+            AccessError::Store(error) => error.into(),
+        }
     }
 }
