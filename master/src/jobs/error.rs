@@ -13,6 +13,9 @@ pub enum JobsError {
     /// There is no such job, or the caller may not see it.
     #[error("there is no job `{0}`")]
     NotFound(String),
+    /// There never was such an attempt, or its job is deleted.
+    #[error("there is no attempt {0}")]
+    NoAttempt(i64),
     /// There is no such environment.
     #[error("there is no environment `{0}`; GET /environments lists them")]
     NoEnvironment(String),

@@ -1,9 +1,26 @@
 //! Jobs: the queue, leases, environments, logs. Knows no HTTP.
 
+mod again;
+mod attempt;
+mod end;
+mod environments;
 mod error;
+mod expire;
 mod filter;
+mod lease;
+mod log;
+mod offer;
+mod presence;
 mod queue;
+mod read;
+mod rerun;
+mod waiting_lease;
+mod waits;
+mod wire;
 
 pub use error::JobsError;
+pub use expire::{GoingOn, OVERDUE_GRACE};
 pub use filter::JobsFilter;
-pub use queue::{Jobs, LogEnd};
+pub use log::LogEnd;
+pub use queue::Jobs;
+pub(crate) use read::by_ids;

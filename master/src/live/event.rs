@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shared::job::Job;
 use shared::run::RunSummary;
 
 /// What an event is about.
@@ -13,6 +14,8 @@ pub(crate) enum EventName {
     RunProgressed,
     /// A run is stored whole, or closed as lost.
     RunFinished,
+    /// A job came into another state, or somebody asked for its end.
+    JobChanged,
     /// Events may have gone by unheard: whoever keeps a picture has to ask for it anew.
     Missed,
 }
@@ -24,6 +27,7 @@ impl EventName {
             Self::RunStarted => "run_started",
             Self::RunProgressed => "run_progressed",
             Self::RunFinished => "run_finished",
+            Self::JobChanged => "job_changed",
             Self::Missed => "missed",
         }
     }
@@ -36,7 +40,7 @@ pub(crate) struct Event {
     /// alone has none, because its place among the others is not known.
     pub(crate) id: Option<u64>,
     pub(crate) name: EventName,
-    /// The run's project; `None` concerns every listener.
+    /// The project of the run or the job; `None` concerns every listener.
     pub(crate) project: Option<Arc<str>>,
     /// JSON.
     pub(crate) data: Arc<str>,
@@ -51,6 +55,17 @@ impl Event {
             project: Some(run.project.as_str().into()),
             // A summary is plain data; the fallback is there for the type system only.
             data: serde_json::to_string(run).unwrap_or_default().into(),
+        }
+    }
+
+    /// An event about a job.
+    pub(super) fn of_job(id: u64, job: &Job) -> Self {
+        Self {
+            id: Some(id),
+            name: EventName::JobChanged,
+            project: Some(job.project.as_str().into()),
+            // A job is plain data; the fallback is there for the type system only.
+            data: serde_json::to_string(job).unwrap_or_default().into(),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::event::{Event, EventName};
 use super::feed::Feed;
+use crate::jobs;
 use crate::queries;
 use crate::store::Store;
 use crate::store::changes::{Change, ChangeKind, Heard};
@@ -32,6 +33,8 @@ struct Telling {
     progressed: BTreeSet<i64>,
     /// Runs that started or ended.
     news: Vec<Change>,
+    /// Jobs that came into another state, in order.
+    jobs: Vec<i64>,
     missed: bool,
 }
 
@@ -44,6 +47,7 @@ pub(super) async fn run(feed: Feed, store: Store, mut heard: broadcast::Receiver
         last_id: 0,
         progressed: BTreeSet::new(),
         news: Vec::new(),
+        jobs: Vec::new(),
         missed: false,
     };
     let mut pause = tokio::time::interval(PROGRESS_PAUSE);
@@ -70,18 +74,26 @@ impl Telling {
             Heard::Missed => self.missed = true,
             Heard::Change(change) if change.kind == ChangeKind::Progressed => {
                 if self.progressed.len() < PROGRESSED_MAX {
-                    self.progressed.insert(change.run);
+                    self.progressed.insert(change.id);
                 }
             }
+            Heard::Change(change) if change.kind == ChangeKind::JobChanged => {
+                // It is told of as it is then, so once is enough.
+                if !self.jobs.contains(&change.id) {
+                    self.jobs.push(change.id);
+                }
+            }
+            // Whoever reads the log of a job hears of it where he reads.
+            Heard::Change(change) if change.kind == ChangeKind::JobLog => {}
             Heard::Change(change) => {
-                self.progressed.remove(&change.run);
+                self.progressed.remove(&change.id);
                 self.news.push(change);
             }
         }
     }
 
     fn take_waiting(&mut self, heard: &mut broadcast::Receiver<Heard>) {
-        while self.news.len() < CHANGES_AT_ONCE {
+        while self.news.len() + self.jobs.len() < CHANGES_AT_ONCE {
             match heard.try_recv() {
                 Ok(heard) => self.take(heard),
                 Err(TryRecvError::Lagged(_)) => self.missed = true,
@@ -96,6 +108,28 @@ impl Telling {
         }
         let news = std::mem::take(&mut self.news);
         self.tell(&news).await;
+        let jobs = std::mem::take(&mut self.jobs);
+        self.tell_jobs(&jobs).await;
+    }
+
+    /// Tells of jobs as they are now; one that vanished meanwhile is not told of.
+    async fn tell_jobs(&mut self, ids: &[i64]) {
+        if ids.is_empty() || !self.feed.has_listeners() {
+            return;
+        }
+        let jobs = match jobs::by_ids(&self.store, ids).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::warn!(%error, "listeners miss events, because the jobs cannot be read");
+                return self.tell_missed();
+            }
+        };
+        for id in ids {
+            if let Some(job) = jobs.iter().find(|job| job.id == *id) {
+                let event = Event::of_job(self.next_id(), job);
+                self.feed.publish(event);
+            }
+        }
     }
 
     async fn tell_progress(&mut self) {
@@ -113,7 +147,7 @@ impl Telling {
         if changes.is_empty() || !self.feed.has_listeners() {
             return;
         }
-        let ids: Vec<i64> = changes.iter().map(|change| change.run).collect();
+        let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
         let runs = match queries::runs::by_ids(&self.store, &ids).await {
             Ok(runs) => runs,
             Err(error) => {
@@ -126,8 +160,9 @@ impl Telling {
                 ChangeKind::Started => EventName::RunStarted,
                 ChangeKind::Progressed => EventName::RunProgressed,
                 ChangeKind::Finished => EventName::RunFinished,
+                ChangeKind::JobChanged | ChangeKind::JobLog => continue,
             };
-            if let Some(run) = runs.iter().find(|run| run.id == change.run) {
+            if let Some(run) = runs.iter().find(|run| run.id == change.id) {
                 let event = Event::of(self.next_id(), name, run);
                 self.feed.publish(event);
             }
@@ -150,5 +185,5 @@ impl Telling {
 
 fn progress(runs: BTreeSet<i64>) -> Vec<Change> {
     let kind = ChangeKind::Progressed;
-    runs.into_iter().map(|run| Change { kind, run }).collect()
+    runs.into_iter().map(|id| Change { kind, id }).collect()
 }

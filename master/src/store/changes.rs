@@ -17,7 +17,7 @@ const NOTIFIED_AT_ONCE: usize = 300;
 /// Changes that may wait for the feed before it is told that it missed some.
 const WAITING_MAX: usize = 4_096;
 
-/// What happened to a run.
+/// What happened to a run or to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeKind {
     /// It was opened, or goes on after it was lost.
@@ -26,14 +26,18 @@ pub(crate) enum ChangeKind {
     Progressed,
     /// It is stored whole, or closed as lost.
     Finished,
+    /// A job came into another state, or somebody asked for its end.
+    JobChanged,
+    /// The log of a job grew.
+    JobLog,
 }
 
-/// Something happened to a run.
+/// Something happened to a run or to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) kind: ChangeKind,
-    /// The master's own number of the run.
-    pub(crate) run: i64,
+    /// The master's own number of the run or the job.
+    pub(crate) id: i64,
 }
 
 /// What a listener hears.
@@ -114,8 +118,10 @@ impl fmt::Display for Change {
             ChangeKind::Started => 's',
             ChangeKind::Progressed => 'p',
             ChangeKind::Finished => 'f',
+            ChangeKind::JobChanged => 'j',
+            ChangeKind::JobLog => 'l',
         };
-        write!(f, "{letter}{}", self.run)
+        write!(f, "{letter}{}", self.id)
     }
 }
 
@@ -132,10 +138,12 @@ impl FromStr for Change {
             Some('s') => ChangeKind::Started,
             Some('p') => ChangeKind::Progressed,
             Some('f') => ChangeKind::Finished,
+            Some('j') => ChangeKind::JobChanged,
+            Some('l') => ChangeKind::JobLog,
             _ => return Err(NoChange),
         };
-        let run = letters.as_str().parse().map_err(|_| NoChange)?;
-        Ok(Self { kind, run })
+        let id = letters.as_str().parse().map_err(|_| NoChange)?;
+        Ok(Self { kind, id })
     }
 }
 
@@ -149,8 +157,10 @@ mod tests {
             (ChangeKind::Started, 1),
             (ChangeKind::Progressed, i64::MAX),
             (ChangeKind::Finished, 12),
+            (ChangeKind::JobChanged, 3),
+            (ChangeKind::JobLog, 4),
         ]
-        .map(|(kind, run)| Change { kind, run });
+        .map(|(kind, id)| Change { kind, id });
         let text = format!("x9 {} f f1x é ", written(&changes));
         assert_eq!(read(&text).collect::<Vec<_>>(), changes);
     }
@@ -159,7 +169,7 @@ mod tests {
     fn a_full_notification_fits_what_postgresql_takes() {
         let change = Change {
             kind: ChangeKind::Finished,
-            run: i64::MAX,
+            id: i64::MAX,
         };
         assert!(written(&[change; NOTIFIED_AT_ONCE]).len() < 8_000);
     }

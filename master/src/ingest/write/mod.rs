@@ -30,8 +30,8 @@ struct Change<'a> {
 
 impl Change<'_> {
     /// Tells listeners of a run once this is committed.
-    fn tell(&mut self, kind: ChangeKind, run: i64) {
-        self.told.push(changes::Change { kind, run });
+    fn tell(&mut self, kind: ChangeKind, id: i64) {
+        self.told.push(changes::Change { kind, id });
     }
 }
 
@@ -51,8 +51,8 @@ pub(super) async fn batch(
     let mut told = change.told;
     for new in &change.new {
         change.counted.add(new);
-        let (kind, run) = (ChangeKind::Finished, new.0);
-        told.push(changes::Change { kind, run });
+        let (kind, id) = (ChangeKind::Finished, new.0);
+        told.push(changes::Change { kind, id });
     }
     change.counted.write(&mut transaction).await?;
     changes::commit(store, transaction, &told).await?;
