@@ -1,6 +1,8 @@
 //! Errors of the HTTP face: the only place where other layers' errors become status codes.
 
 mod access;
+mod jobs;
+mod library;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use shared::error::{PROBLEM_MEDIA_TYPE, Problem};
 use shared::validate::Invalid;
 
 use crate::ingest::{IngestError, StreamError};
-use crate::library::LibraryError;
 use crate::store::StoreError;
 
 /// When to try again after an answer that says so, in seconds.
@@ -69,12 +70,15 @@ impl ApiError {
         }
     }
 
-    /// 413: a body, sent or decompressed, over the limit.
+    /// 413: a body, sent or decompressed, over the limit of all bodies.
     pub(super) fn body_too_large() -> Self {
-        let detail = format!(
-            "the body must have at most {} bytes, after decompression as well",
-            shared::limits::BODY_BYTES_MAX
-        );
+        Self::body_larger_than(shared::limits::BODY_BYTES_MAX)
+    }
+
+    /// 413: a body, sent or decompressed, over the limit of its endpoint.
+    pub(super) fn body_larger_than(bytes_max: usize) -> Self {
+        let detail =
+            format!("the body must have at most {bytes_max} bytes, after decompression as well");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     }
 
@@ -268,28 +272,6 @@ impl From<StreamError> for ApiError {
             }
             StreamError::TooManyCases => Self::invalid_field(Some("cases".to_owned()), told),
             StreamError::Changed => Self::busy(told),
-        }
-    }
-}
-
-impl From<LibraryError> for ApiError {
-    fn from(error: LibraryError) -> Self {
-        let told = error.to_string();
-        match error {
-            LibraryError::Invalid(invalid) => invalid.into(),
-            LibraryError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "file_not_found", told),
-            LibraryError::NoLibrary => Self::new(StatusCode::CONFLICT, "no_library", told),
-            LibraryError::Full(_) => Self::new(StatusCode::CONFLICT, "library_full", told),
-            LibraryError::Busy(_) => Self::busy(told),
-            LibraryError::FileSystem(_, cause) => {
-                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "library_unavailable", told)
-                    .with_header(header::RETRY_AFTER, RETRY_AFTER);
-                Self {
-                    cause: Some(Arc::new(cause)),
-                    ..error
-                }
-            }
-            LibraryError::Store(error) => error.into(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Needs {
         };
         let belongs_to = BELONGS_TO.iter().find(|(part, _)| *part == path);
         let path = belongs_to.map_or(path, |(_, whole)| whole);
-        let Some(by_method) = self.0.get(path) else {
+        let Some(by_method) = self.0.get(&openapi::written(path)) else {
             return Need::OneOf(UNSAID.to_vec());
         };
         let method = match *method {

@@ -19,6 +19,12 @@ use super::router;
         (name = "report", description = "Sending results"),
         (name = "read", description = "Asking about results"),
         (name = "access", description = "Who may do what, and who did what"),
+        (name = "library", description = "Test files and archives that jobs are made of"),
+        (name = "jobs", description = "Tests on demand"),
+        (name = "agents", description = "What agents say; programs only"),
+        (name = "suites", description = "Suites on demand, one at a time"),
+        (name = "tasks", description = "Tasks for existing runners"),
+        (name = "testruns", description = "Testruns of the test library"),
         (name = "master", description = "The master itself"),
     ),
     components(schemas(shared::error::Problem)),
@@ -48,5 +54,17 @@ impl Modify for Bearer {
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
-    router::endpoints().into_openapi()
+    let mut document = router::endpoints().into_openapi();
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (written(&path), item))
+        .collect();
+    document
+}
+
+/// A route as the document writes it: a parameter that may contain `/` is `{*path}` to the router, which
+/// OpenAPI has no word for.
+pub(super) fn written(route: &str) -> String {
+    route.replace("{*", "{")
 }

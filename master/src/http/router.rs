@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::endpoints::{
-    append_cases, audit, case, cases, docs, events, failure_stats, finish_run, health, index, login, logout, open_run,
+    append_cases, audit, case, cases, docs, events, failure_stats, finish_run, health, index, library, login, logout, open_run,
     openapi_json, post_results, projects, refresh, results, run, trend, whoami, workers,
 };
 use super::error::ApiError;
@@ -41,11 +41,40 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(projects::handle))
         .routes(routes!(failure_stats::handle))
         .routes(routes!(events::handle))
+        .routes(routes!(library::list::handle, library::upload::handle))
+        .routes(routes!(library::get::handle, library::put::handle, library::delete::handle))
+        .routes(routes!(library::archives::handle))
+        .routes(routes!(library::attempt_source::handle))
         .routes(routes!(login::handle))
         .routes(routes!(refresh::handle))
         .routes(routes!(logout::handle))
         .routes(routes!(whoami::handle))
         .routes(routes!(audit::handle))
+        .routes(routes!(jobs::list::handle, jobs::create::handle))
+        .routes(routes!(jobs::get::handle, jobs::delete::handle))
+        .routes(routes!(jobs::cancel::handle))
+        .routes(routes!(jobs::rerun::handle))
+        .routes(routes!(jobs::log::handle))
+        .routes(routes!(jobs::agents::handle))
+        .routes(routes!(jobs::lease::handle))
+        .routes(routes!(attempts::heartbeat::handle))
+        .routes(routes!(attempts::log::handle))
+        .routes(routes!(attempts::step::handle))
+        .routes(routes!(attempts::finish::handle))
+        .routes(routes!(environments::list::handle))
+        .routes(routes!(
+            environments::get::handle,
+            environments::put::handle,
+            environments::delete::handle
+        ))
+        .routes(routes!(suites::run::handle))
+        .routes(routes!(suites::status::handle))
+        .routes(routes!(suites::current::handle))
+        .routes(routes!(suites::history::handle, suites::forget::handle))
+        .routes(routes!(tasks::available::handle))
+        .routes(routes!(tasks::result::handle))
+        .routes(routes!(testruns::list::handle, testruns::create::handle))
+        .routes(routes!(testruns::get::handle, testruns::delete::handle))
         .routes(routes!(health::handle))
         .routes(routes!(openapi_json::handle))
         .routes(routes!(docs::handle))
@@ -59,7 +88,7 @@ pub fn router(app: App, config: &Config) -> Router {
         .quality(CompressionLevel::Fastest)
         .compress_when(
             SizeAbove::new(COMPRESSED_BYTES_MIN)
-                .and(NotImages)
+                .and(NotPacked)
                 // A packer would hold events back until it has enough of them.
                 .and(NotForContentType::SSE),
         );
@@ -118,16 +147,21 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     )
 }
 
-/// Pictures are compressed already.
+/// Pictures and archives are compressed already.
 #[derive(Debug, Clone, Copy)]
-struct NotImages;
+struct NotPacked;
 
-impl Predicate for NotImages {
+/// What archives are called; an agent counts on getting them as they are.
+const ARCHIVES: [&[u8]; 3] = [b"application/zip", b"application/gzip", b"application/zstd"];
+
+impl Predicate for NotPacked {
     fn should_compress<B>(&self, response: &axum::http::Response<B>) -> bool
     where
         B: axum::body::HttpBody,
     {
         let kind = response.headers().get(header::CONTENT_TYPE);
-        !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"image/"))
+        !kind.map(axum::http::HeaderValue::as_bytes).is_some_and(|kind| {
+            kind.starts_with(b"image/") || ARCHIVES.contains(&kind)
+        })
     }
 }

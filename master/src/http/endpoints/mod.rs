@@ -1,15 +1,19 @@
 //! One endpoint, one file: parameters, handler, answer.
 
 pub(super) mod append_cases;
+pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod case;
 pub(super) mod cases;
 pub(super) mod docs;
+pub(super) mod environments;
 pub(super) mod events;
 pub(super) mod failure_stats;
 pub(super) mod finish_run;
 pub(super) mod health;
 pub(super) mod index;
+pub(super) mod jobs;
+pub(super) mod library;
 pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod open_run;
@@ -19,6 +23,9 @@ pub(super) mod projects;
 pub(super) mod refresh;
 pub(super) mod results;
 pub(super) mod run;
+pub(super) mod suites;
+pub(super) mod tasks;
+pub(super) mod testruns;
 pub(super) mod trend;
 pub(super) mod whoami;
 pub(super) mod workers;
