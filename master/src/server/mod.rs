@@ -1,7 +1,9 @@
 //! The running master: listener, connections, orderly end.
 
 mod connections;
+mod leases;
 mod peer;
+mod sightings;
 pub mod signal;
 mod silence;
 mod stalled;

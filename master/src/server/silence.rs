@@ -1,12 +1,8 @@
 //! Closes runs whose workers went silent.
 //!
-//! Silence is measured by this process, with a clock that is never set: a run is silent when its
-//! pulse has not changed since this master first saw it. So a wall clock that is stepped closes
-//! nothing, a master that was away itself gives every worker a whole period after its start, and
-//! several masters on one database need not agree on the time. Whichever closes a run first does so;
-//! the pulse is compared once more inside of the transaction.
+//! Silence is measured by a clock that is never set, see [`super::sightings`]. Whichever master closes a
+//! run first does so; the pulse is compared once more inside of the transaction.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -14,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::sightings::{Living, Sightings};
 use crate::ingest::{Ingest, IngestError, LiveRun};
 use crate::store::StoreError;
 
@@ -65,14 +62,14 @@ async fn look_again_and_again(ingest: &Ingest, silence_max: Duration) {
     let every = (silence_max / LOOKS_PER_SILENCE).clamp(Duration::from_millis(10), LOOK_EVERY_MAX);
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut sightings = Sightings::default();
+    let mut sightings = Sightings::new(silence_max / 2);
     let mut forgot: Option<Instant> = None;
     loop {
         looks.tick().await;
         if let Err(error) = close_silent(ingest, &mut sightings, silence_max).await {
             tracing::warn!(%error, "silent runs cannot be looked for; every worker gets more time");
             // While the database is away, workers cannot be heard.
-            sightings = Sightings::default();
+            sightings.clear();
         }
         if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
             forgot = Some(Instant::now());
@@ -91,11 +88,13 @@ async fn forget(ingest: &Ingest) -> Result<(), StoreError> {
 
 async fn close_silent(
     ingest: &Ingest,
-    sightings: &mut Sightings,
+    sightings: &mut Sightings<String>,
     silence_max: Duration,
 ) -> Result<(), IngestError> {
     let live = ingest.live().await?;
-    for run in sightings.silent(live, Instant::now(), silence_max) {
+    let seen = sightings.look(live, Instant::now());
+    let silent = seen.into_iter().filter(|seen| seen.silent >= silence_max);
+    for run in silent.map(|seen| seen.living) {
         match ingest.close_silent(&run, silence_max).await {
             Ok(true) => tracing::warn!(run_id = run.run_id, "closed as lost: its worker is silent"),
             Ok(false) => {}
@@ -108,78 +107,14 @@ async fn close_silent(
     Ok(())
 }
 
-/// Since when each run has been as it is.
-#[derive(Debug, Default)]
-struct Sightings {
-    runs: HashMap<String, (i64, Instant)>,
-    looked: Option<Instant>,
-}
+impl Living for LiveRun {
+    type Key = String;
 
-impl Sightings {
-    /// Takes note of the runs that go on, and answers those that did not change for too long.
-    fn silent(&mut self, live: Vec<LiveRun>, now: Instant, silence_max: Duration) -> Vec<LiveRun> {
-        // Who did not look for so long was not there to hear either: stopped, or out of breath.
-        let was_away = |looked| now.duration_since(looked) > silence_max / 2;
-        if self.looked.is_some_and(was_away) {
-            self.runs.clear();
-        }
-        self.looked = Some(now);
-        let mut silent = Vec::new();
-        let mut seen = HashMap::with_capacity(live.len());
-        for run in live {
-            let since = match self.runs.get(&run.run_id) {
-                Some((pulse, since)) if *pulse == run.pulse => *since,
-                _ => now,
-            };
-            seen.insert(run.run_id.clone(), (run.pulse, since));
-            if now.duration_since(since) >= silence_max {
-                silent.push(run);
-            }
-        }
-        self.runs = seen;
-        silent
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAX: Duration = Duration::from_mins(2);
-
-    fn run(run_id: &str, pulse: i64) -> LiveRun {
-        LiveRun {
-            run_id: run_id.to_owned(),
-            pulse,
-        }
+    fn key(&self) -> String {
+        self.run_id.clone()
     }
 
-    #[test]
-    fn a_run_is_silent_when_it_did_not_change_for_the_whole_period() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut sightings = Sightings::default();
-        let mut look =
-            |seconds, live: &[LiveRun]| sightings.silent(live.to_vec(), at(seconds), MAX);
-        assert_eq!(look(0, &[run("a", 1), run("b", 1)]), []);
-        assert_eq!(look(60, &[run("a", 1), run("b", 2)]), []);
-        assert_eq!(look(119, &[run("a", 1), run("b", 2)]), []);
-        assert_eq!(look(120, &[run("a", 1), run("b", 2)]), [run("a", 1)]);
-        assert_eq!(look(179, &[run("b", 2)]), []);
-        assert_eq!(look(180, &[run("a", 2), run("b", 2)]), [run("b", 2)]);
-    }
-
-    #[test]
-    fn a_master_that_did_not_look_gives_everybody_more_time() {
-        let start = Instant::now();
-        let mut sightings = Sightings::default();
-        let live = || vec![run("a", 1)];
-        assert_eq!(sightings.silent(live(), start, MAX), []);
-        assert_eq!(sightings.silent(live(), start + 10 * MAX, MAX), []);
-        assert_eq!(
-            sightings.silent(live(), start + 10 * MAX + MAX / 2, MAX),
-            []
-        );
-        assert_eq!(sightings.silent(live(), start + 11 * MAX, MAX), live());
+    fn pulse(&self) -> i64 {
+        self.pulse
     }
 }

@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use super::connections;
+use super::leases::LeaseTask;
 use super::silence::SilenceTask;
 use crate::access::{Access, AuditTask, tokens};
 use crate::config::Config;
@@ -34,6 +35,7 @@ pub struct Server {
     store: Store,
     writer: IngestTask,
     silence: SilenceTask,
+    leases: LeaseTask,
     feed: Feed,
     feed_task: FeedTask,
     audit: AuditTask,
@@ -59,11 +61,13 @@ impl Server {
         let (feed, feed_task) = Feed::start(store.clone())
             .await
             .context("the database does not tell what happens in it")?;
+        let jobs = Jobs::new(store.clone(), config.lease);
+        let leases = LeaseTask::start(jobs.clone(), config.lease);
         let parts = Parts {
             store: store.clone(),
             ingest,
             feed: feed.clone(),
-            jobs: Jobs::new(store.clone(), config.lease),
+            jobs,
             library: Library::new(store.clone(), config.tests_dir.clone()),
             access,
         };
@@ -76,6 +80,7 @@ impl Server {
             store,
             writer,
             silence,
+            leases,
             feed,
             feed_task,
             audit,
@@ -97,6 +102,7 @@ impl Server {
             store,
             writer,
             silence,
+            leases,
             feed,
             feed_task,
             audit,
@@ -110,6 +116,7 @@ impl Server {
         };
         connections::serve(listener, router, stop, head_timeout).await;
         silence.finish().await;
+        leases.finish().await;
         if tokio::time::timeout(FLUSH_GRACE, writer.finish())
             .await
             .is_err()
