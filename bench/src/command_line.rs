@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use xtask::{console, places, process};
 
 use crate::figures::Figures;
-use crate::{ingest, overhead, queries};
+use crate::{ingest, jobs, overhead, queries};
 
 /// Measure, and compare with the targets.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Which {
     Ingest,
     /// Latency, size and memory as the history grows
     Queries,
+    /// From a job's creation to its first step, leases per second, live logs
+    Jobs,
 }
 
 /// What a benchmark needs to know.
@@ -70,6 +72,7 @@ fn measure(command_line: &CommandLine) -> Result<()> {
             Which::Overhead => ("overhead", overhead::run(&setting)?),
             Which::Ingest => ("ingest", ingest::run(&setting)?),
             Which::Queries => ("queries", queries::run(&setting)?),
+            Which::Jobs => ("jobs", jobs::run(&setting)?),
         };
         std::fs::remove_dir_all(&setting.folder).context("cannot clean up")?;
         figures.set(name, rows);

@@ -4,6 +4,7 @@ mod bodies;
 mod command_line;
 mod figures;
 mod ingest;
+mod jobs;
 mod load;
 mod overhead;
 mod process_cost;

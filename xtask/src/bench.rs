@@ -11,7 +11,7 @@ use crate::process;
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Which to run (overhead, ingest, queries) and how; `--help` of the benchmarks lists them
+    /// Which to run (overhead, ingest, queries, jobs) and how; `--help` of the benchmarks lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

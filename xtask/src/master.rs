@@ -1,5 +1,6 @@
 //! A master of our own: started on a free port, ready when it says so, ended with us.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -31,10 +32,21 @@ pub struct Master {
 impl Master {
     /// Starts the program on a free port of the loopback interface, its log in a file.
     pub fn start(program: &Path, database_url: &str, log: &Path) -> Result<Self> {
+        Self::start_with(program, database_url, log, &[])
+    }
+
+    /// As [`Master::start`], with further options.
+    pub fn start_with(
+        program: &Path,
+        database_url: &str,
+        log: &Path,
+        options: &[&OsStr],
+    ) -> Result<Self> {
         let started = Instant::now();
         let mut command = Command::new(program);
         command
             .args(["--listen", "127.0.0.1:0", "--database-url", database_url])
+            .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut process = Guarded::start(&mut command)?;
