@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::intake::Budget;
 use crate::access::Access;
 use crate::config::Timeouts;
@@ -40,9 +42,14 @@ pub struct App {
     pub(super) access: Access,
     /// Bounds the memory of bodies in flight.
     pub(super) budget: Arc<Budget>,
+    /// Bounds the readers of logs that grow.
+    pub(super) log_readers: Arc<Semaphore>,
     /// How long bodies may take.
     pub(super) timeouts: Timeouts,
 }
+
+/// Readers of logs that grow, at a time.
+const LOG_READERS_MAX: usize = 200;
 
 impl App {
     /// Shares what the master consists of with the handlers.
@@ -55,6 +62,7 @@ impl App {
             library: parts.library,
             access: parts.access,
             budget: Arc::new(Budget::default()),
+            log_readers: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             timeouts,
         }
     }

@@ -12,6 +12,8 @@ use axum::response::{IntoResponse, Response};
 use shared::error::{PROBLEM_MEDIA_TYPE, Problem};
 use shared::validate::Invalid;
 
+pub(in crate::http) use jobs::LOG_BYTES;
+
 use crate::ingest::{IngestError, StreamError};
 use crate::store::StoreError;
 

@@ -16,8 +16,9 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::endpoints::{
-    append_cases, audit, case, cases, docs, events, failure_stats, finish_run, health, index, library, login, logout, open_run,
-    openapi_json, post_results, projects, refresh, results, run, trend, whoami, workers,
+    append_cases, attempts, audit, case, cases, docs, environments, events, failure_stats,
+    finish_run, health, index, jobs, library, login, logout, open_run, openapi_json, post_results,
+    projects, refresh, results, run, suites, tasks, testruns, trend, whoami, workers,
 };
 use super::error::ApiError;
 use super::openapi::Document;
@@ -42,7 +43,11 @@ pub(super) fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(failure_stats::handle))
         .routes(routes!(events::handle))
         .routes(routes!(library::list::handle, library::upload::handle))
-        .routes(routes!(library::get::handle, library::put::handle, library::delete::handle))
+        .routes(routes!(
+            library::get::handle,
+            library::put::handle,
+            library::delete::handle
+        ))
         .routes(routes!(library::archives::handle))
         .routes(routes!(library::attempt_source::handle))
         .routes(routes!(login::handle))
@@ -160,8 +165,8 @@ impl Predicate for NotPacked {
         B: axum::body::HttpBody,
     {
         let kind = response.headers().get(header::CONTENT_TYPE);
-        !kind.map(axum::http::HeaderValue::as_bytes).is_some_and(|kind| {
-            kind.starts_with(b"image/") || ARCHIVES.contains(&kind)
-        })
+        !kind
+            .map(axum::http::HeaderValue::as_bytes)
+            .is_some_and(|kind| kind.starts_with(b"image/") || ARCHIVES.contains(&kind))
     }
 }

@@ -80,6 +80,13 @@ impl Feed {
         self.inner.ended.send_replace(true);
     }
 
+    /// Waits until [`Self::end`] is called: whoever keeps a client waiting has to let it go then.
+    pub(crate) async fn ended(&self) {
+        let mut ended = self.inner.ended.subscribe();
+        // It cannot fail while `self` holds the sender.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+
     pub(super) fn has_listeners(&self) -> bool {
         self.inner.events.receiver_count() > 0
     }

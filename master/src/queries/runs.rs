@@ -62,11 +62,22 @@ pub async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunSummary>, Store
     summaries(store, runs::by_ids(store, ids).await?).await
 }
 
+/// The same by the ids that workers chose.
+pub async fn by_run_ids(store: &Store, run_ids: &[String]) -> Result<Vec<RunSummary>, StoreError> {
+    summaries(store, runs::by_run_ids(store, run_ids).await?).await
+}
+
 async fn summaries(store: &Store, rows: Vec<RunRow>) -> Result<Vec<RunSummary>, StoreError> {
     let summaries: Result<Vec<_>, _> = rows.into_iter().map(summary).collect();
     let mut summaries = summaries?;
     live::complete(store, &mut summaries).await?;
     Ok(summaries)
+}
+
+/// The project of a run, `None` when there is no run with this id.
+pub async fn project(store: &Store, run_id: &str) -> Result<Option<String>, StoreError> {
+    let key = runs::key(store, run_id).await?;
+    Ok(key.map(|(_, project)| project))
 }
 
 /// The smallest text behind all that begin with a prefix.

@@ -299,6 +299,23 @@ pub(crate) async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<RunRow>, St
     ))
 }
 
+/// The same by the ids that workers chose.
+pub(crate) async fn by_run_ids(
+    store: &Store,
+    run_ids: &[String],
+) -> Result<Vec<RunRow>, StoreError> {
+    Ok(read_by_keys!(
+        store,
+        RunRow,
+        "select id, run_id, worker_id, project, branch, commit_id, status, complete, \
+         timestamp_us, received_us, passed, failed, error, skipped, total, duration_s, pass_rate \
+         from runs where run_id in",
+        [],
+        run_ids,
+        |run_id| run_id.as_str()
+    ))
+}
+
 /// How long the last whole runs of a project took, in seconds, the last first. Looks at no more than
 /// the last 200 runs of the branch, or of the project when no branch is named.
 pub(crate) async fn whole_durations(

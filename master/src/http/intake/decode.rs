@@ -44,6 +44,9 @@ pub(in crate::http) async fn decode<T: DeserializeOwned + Send + 'static>(
     let work = move || {
         let _turn = turn;
         let expanded = expand::expand(&received.bytes, received.packing)?;
+        if expanded.len() > received.bytes_max {
+            return Err(ApiError::body_larger_than(received.bytes_max));
+        }
         let shape = Shape::of(&expanded).check()?;
         let room = runtime.block_on(budget.decoded(shape.memory_bytes() + extra_bytes))?;
         Ok(Decoded {

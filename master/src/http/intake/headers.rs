@@ -1,7 +1,6 @@
 //! What the headers of a request say about its body.
 
 use axum::http::{HeaderMap, header};
-use shared::limits::BODY_BYTES_MAX;
 
 use crate::http::error::ApiError;
 
@@ -17,14 +16,28 @@ pub(super) enum Packing {
 }
 
 /// Checks media type, packing and announced length, before a byte of the body is read.
-pub(super) fn check(headers: &HeaderMap) -> Result<Packing, ApiError> {
+pub(super) fn check(headers: &HeaderMap, bytes_max: usize) -> Result<Packing, ApiError> {
     media_type(headers)?;
     let packing = packing(headers)?;
-    let announced = announced_length(headers);
-    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
-        return Err(ApiError::body_too_large());
-    }
+    length(headers, bytes_max)?;
     Ok(packing)
+}
+
+/// Checks packing and announced length of a body that may be anything; it is taken as it comes.
+pub(super) fn check_piece(headers: &HeaderMap, bytes_max: usize) -> Result<(), ApiError> {
+    if packing(headers)? != Packing::Identity {
+        return Err(ApiError::unsupported_encoding(
+            "this body is taken as it is; send it without Content-Encoding",
+        ));
+    }
+    length(headers, bytes_max)
+}
+
+fn length(headers: &HeaderMap, bytes_max: usize) -> Result<(), ApiError> {
+    match announced_length(headers) {
+        Some(bytes) if bytes > bytes_max as u64 => Err(ApiError::body_larger_than(bytes_max)),
+        _ => Ok(()),
+    }
 }
 
 /// `Content-Length`, when there is one.

@@ -1,0 +1,61 @@
+//! `POST /jobs`: queues a job.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use shared::error::Problem;
+use shared::job::{Job, JobKind, NewJob};
+use shared::limits::JOB_BODY_BYTES_MAX;
+use shared::validate;
+
+use super::{created, location, project_of_new};
+use crate::http::app::App;
+use crate::http::caller::Asking;
+use crate::http::error::ApiError;
+use crate::http::intake;
+use crate::http::problems::JsonProblems;
+
+/// Queues a job
+///
+/// Only `username` and `source` are required. Files of the library are taken as they are now; what
+/// becomes of them later does not change the job. The answer comes when the job is durable.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    operation_id = "create_job",
+    tag = "jobs",
+    security(("bearer" = ["run"])),
+    request_body = NewJob,
+    responses(
+        (status = 201, description = "Queued", body = Job,
+            headers(("location" = String, description = "Where the job is"))),
+        JsonProblems,
+        (status = 403, description = "The caller is bound to another project", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The master has no test library", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many jobs wait (`queue_full`), too busy, or the database is away: try again", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::http) async fn handle(
+    State(app): State<App>,
+    asking: Asking,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
+    let new: NewJob = read.await?;
+    let job = queue(&app, &asking, new, JobKind::Job).await?;
+    Ok(created(&job, &location(&job)))
+}
+
+/// Queues a job of any kind.
+pub(in crate::http::endpoints) async fn queue(
+    app: &App,
+    asking: &Asking,
+    mut new: NewJob,
+    kind: JobKind,
+) -> Result<Job, ApiError> {
+    validate::job::trim(&mut new);
+    new.project = project_of_new(asking, new.project)?;
+    // Before the library is packed for a job that cannot be.
+    validate::job::new_job(&new)?;
+    app.library.pin(&mut new.source).await?;
+    Ok(app.jobs.create(new, kind, None).await?)
+}

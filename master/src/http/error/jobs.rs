@@ -1,0 +1,56 @@
+//! Errors of jobs, environments and attempts.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::{ApiError, RETRY_AFTER};
+use crate::jobs::JobsError;
+
+/// The length of a log so far: in the answer with a log, and with the refusal of a piece that leaves a gap.
+pub(in crate::http) const LOG_BYTES: HeaderName = HeaderName::from_static("x-log-bytes");
+
+impl ApiError {
+    /// 404: no such job.
+    pub(in crate::http) fn job_not_found(name: &str) -> Self {
+        let detail = format!("there is no job `{name}`");
+        Self::new(StatusCode::NOT_FOUND, "job_not_found", detail)
+    }
+
+    /// 404: no such environment.
+    pub(in crate::http) fn environment_not_found(name: &str) -> Self {
+        let detail = format!("there is no environment `{name}`; GET /environments lists them");
+        Self::new(StatusCode::NOT_FOUND, "environment_not_found", detail)
+    }
+
+    /// 404: no such attempt.
+    pub(in crate::http) fn attempt_not_found(number: i64) -> Self {
+        let detail = format!("nobody was given the task {number}");
+        Self::new(StatusCode::NOT_FOUND, "attempt_not_found", detail)
+    }
+}
+
+impl From<JobsError> for ApiError {
+    fn from(error: JobsError) -> Self {
+        let told = error.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, told.clone());
+        match error {
+            JobsError::Invalid(invalid) => invalid.into(),
+            JobsError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "job_not_found", told),
+            JobsError::NoAttempt(_) => Self::new(StatusCode::NOT_FOUND, "attempt_not_found", told),
+            JobsError::NoEnvironment(_) => {
+                Self::new(StatusCode::NOT_FOUND, "environment_not_found", told)
+            }
+            JobsError::EnvironmentInUse { .. } => conflict("environment_in_use"),
+            JobsError::WrongState(_) => conflict("job_state"),
+            JobsError::LeaseLost => conflict("lease_lost"),
+            JobsError::LogGap { bytes } => {
+                conflict("log_gap").with_header(LOG_BYTES, HeaderValue::from(bytes))
+            }
+            JobsError::QueueFull(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", told)
+                    .with_header(header::RETRY_AFTER, RETRY_AFTER)
+            }
+            JobsError::Busy => Self::busy(told),
+            JobsError::Store(error) => error.into(),
+        }
+    }
+}
