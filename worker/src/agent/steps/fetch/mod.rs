@@ -77,3 +77,6 @@ pub fn fetch(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<(), String> {
         let has_lock = part.ends_with(".lock");
         part.is_empty() || part.starts_with('.') || has_lock
     };
-    if name == "@"
-        || name.contains("..")
+    if name.contains("..")
         || name.contains("@{")
         || name.ends_with('.')
         || name.chars().any(forbidden)
@@ -79,7 +78,6 @@ mod tests {
             "a.lock",
             "a.lock/b",
             "a.",
-            "@",
             "a@{1}",
             "a\nb",
             "a\u{7f}",
