@@ -1,7 +1,7 @@
 //! What the command line and the environment asked for, checked once.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -29,8 +29,19 @@ pub struct Config {
     pub insecure_allow_anonymous: bool,
     /// The test library.
     pub tests_dir: Option<PathBuf>,
+    /// What makes connections safe; without it, they are plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// How long clients may take.
     pub timeouts: Timeouts,
+}
+
+/// Files in PEM for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and behind it those that lead to one that clients know.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// How long clients may take. Not options: the tests alone want other values.
@@ -84,7 +95,8 @@ impl Config {
             worker_silence_max: Duration::from_secs(options.worker_silence_max),
             lease: Duration::from_secs(u64::from(options.lease)),
             insecure_allow_anonymous: options.insecure_allow_anonymous,
-            tests_dir: options.tests_dir.clone(),
+            tests_dir: tests_dir(options.tests_dir.as_deref())?,
+            tls: tls(options.tls_cert.as_deref(), options.tls_key.as_deref())?,
             timeouts: Timeouts::default(),
         })
     }
@@ -102,6 +114,32 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
         })?
         .next()
         .ok_or_else(|| anyhow!("--listen {text}: the name has no address"))
+}
+
+/// Where results are kept: what was given, else a file in the data folder.
+pub(crate) /// A folder that is not there would be an empty library, and a typing error would look like one.
+fn tests_dir(given: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    let Some(folder) = given.filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    let shown = folder.display();
+    let found = std::fs::metadata(folder).with_context(|| format!("--tests-dir {shown}"))?;
+    if !found.is_dir() {
+        bail!("--tests-dir {shown}: is not a folder");
+    }
+    Ok(Some(folder.to_owned()))
+}
+
+fn tls(certificate: Option<&Path>, key: Option<&Path>) -> anyhow::Result<Option<TlsFiles>> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        })),
+        (Some(_), None) => bail!("--tls-cert needs the certificate's key as well: --tls-key FILE"),
+        (None, Some(_)) => bail!("--tls-key needs its certificate as well: --tls-cert FILE"),
+    }
 }
 
 fn database_url(given: Option<&str>) -> anyhow::Result<String> {
@@ -166,6 +204,11 @@ fn origin(text: &str) -> anyhow::Result<HeaderValue> {
         return Err(wrong());
     }
     HeaderValue::from_str(&normal).map_err(|_| wrong())
+}
+
+/// A database URL for people: without its password.
+pub(crate) fn database_shown(url: &str) -> String {
+    without_password(url)
 }
 
 /// A URL that cannot be parsed is hidden up to its host, because nobody knows what is in it. A
