@@ -8,6 +8,8 @@ use axum::http::request::Parts;
 
 use super::error::ApiError;
 use crate::access::Caller;
+use crate::queries::runs;
+use crate::store::Store;
 
 /// What the gate leaves in a request: who comes, and whether anybody asked.
 #[derive(Debug, Clone)]
@@ -72,6 +74,15 @@ impl Asking {
             Some(own) if own != project => Err(ApiError::project_forbidden(field, own)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a run belongs to a project that the caller does not see.
+    pub(super) async fn is_foreign(&self, store: &Store, run_id: &str) -> Result<bool, ApiError> {
+        let Some(own) = self.0.project() else {
+            return Ok(false);
+        };
+        let project = runs::project(store, run_id).await?;
+        Ok(project.is_some_and(|project| project != own))
     }
 
     /// Refuses a caller who is bound to a project; `reason` says why nobody such can do this.

@@ -6,9 +6,16 @@ use super::moment::moment;
 use crate::store::workers::{self, WorkerRow};
 use crate::store::{Store, StoreError};
 
-/// Every worker, the last seen first.
-pub async fn list(store: &Store) -> Result<Vec<WorkerSummary>, StoreError> {
-    let rows = workers::last_seen(store).await?;
+/// Every worker, the last seen first; of one project, those that reported runs of it, counted over these
+/// alone.
+pub async fn list(
+    store: &Store,
+    project: Option<&str>,
+) -> Result<Vec<WorkerSummary>, StoreError> {
+    let rows = match project {
+        None => workers::last_seen(store).await?,
+        Some(project) => workers::of_project(store, project).await?,
+    };
     rows.into_iter().map(summary).collect()
 }
 

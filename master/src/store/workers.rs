@@ -6,6 +6,11 @@ use super::{Store, StoreError};
 const LAST_SEEN: &str = "select worker_id, run_count, pass_rate_sum, last_seen_us \
      from workers where run_count > 0 order by last_seen_us desc, worker_id";
 
+/// Reads every run of the project: only for who may not see the sums over all projects.
+const OF_PROJECT: &str = "select worker_id, count(*) as run_count, sum(pass_rate) as pass_rate_sum, \
+     max(received_us) as last_seen_us from runs where project = $1 and status <> 'running' \
+     group by worker_id order by last_seen_us desc, worker_id";
+
 /// A worker and the sums over its runs.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct WorkerRow {
@@ -43,4 +48,15 @@ pub(crate) async fn add(
 /// Every worker, the last seen first.
 pub(crate) async fn last_seen(store: &Store) -> Result<Vec<WorkerRow>, StoreError> {
     Ok(on_read!(store, pool => sqlx::query_as(LAST_SEEN).fetch_all(pool).await)?)
+}
+
+/// The workers that reported ended runs of a project, the last seen first.
+pub(crate) async fn of_project(
+    store: &Store,
+    project: &str,
+) -> Result<Vec<WorkerRow>, StoreError> {
+    let rows = on_read!(store, pool => {
+        sqlx::query_as(OF_PROJECT).bind(project).fetch_all(pool).await
+    })?;
+    Ok(rows)
 }

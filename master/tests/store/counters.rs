@@ -105,7 +105,7 @@ async fn workers_are_listed_last_seen_first_with_their_mean_pass_rate(db: &Datab
             .await
             .unwrap();
     }
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     let shown: Vec<_> = workers
         .iter()
         .map(|worker| {

@@ -103,7 +103,7 @@ async fn cases(opened: &Opened, run_id: &str) -> Vec<Case> {
 pub(crate) async fn counters(opened: &Opened) -> String {
     let failures = queries::failure_stats::top(&opened.store, None, 500).await;
     let here = queries::failure_stats::top(&opened.store, Some("shop"), 500).await;
-    let workers = queries::workers::list(&opened.store).await;
+    let workers = queries::workers::list(&opened.store, None).await;
     let projects = queries::names::projects(&opened.store).await;
     let trend = TrendFilter {
         limit: 100,
@@ -261,7 +261,7 @@ async fn any_way_of_cutting_gives_the_run_that_was_sent_whole(db: &Database) {
         let mut other = streamed;
         other.cases.as_mut().unwrap()[0].call = Some(77.0);
         assert!(opened.try_save(other).await.is_err(), "seed {seed}");
-        let worker = &queries::workers::list(&opened.store).await.unwrap()[0];
+        let worker = &queries::workers::list(&opened.store, None).await.unwrap()[0];
         assert_eq!(worker.run_count, 2 * seed);
         let top = queries::failure_stats::top(&opened.store, None, 10)
             .await
@@ -314,7 +314,7 @@ async fn a_run_that_goes_on_is_listed_with_its_counts_so_far_and_nowhere_else(db
     assert_eq!((stored.id, stored.received_at), (id, received_at()));
     assert_eq!((stored.total, stored.failures.len()), (4, 2));
     assert!(list(&opened, Some(RunStatus::Running)).await.is_empty());
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!((workers[0].run_count, workers[0].last_seen), (1, later));
     opened.close().await;
 }
@@ -417,7 +417,7 @@ async fn many_runs_at_once_are_all_finished(db: &Database) {
     let listed = list(&opened, None).await;
     assert_eq!(listed.len(), 30);
     assert!(listed.iter().all(|run| run.total == 124), "{listed:?}");
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!(workers[0].run_count, 30);
     opened.close().await;
 }

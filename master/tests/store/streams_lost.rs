@@ -104,7 +104,7 @@ async fn a_silent_run_is_closed_with_all_it_had(db: &Database) {
         .await
         .unwrap();
     assert_eq!(top.len(), 4, "{top:?}");
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!(
         workers[0].last_seen,
         received_at() + chrono::Duration::seconds(30)
@@ -166,7 +166,7 @@ async fn is_as_if_sent_whole(opened: &Opened, run: shared::run::NewRun) {
     let counts: Vec<u64> = top.iter().map(|stat| stat.fail_count).collect();
     let runs = list(opened, None).await.len() as u64;
     assert_eq!(counts, [runs; 4], "{top:?}");
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!(workers[0].run_count, runs);
     let mean = list(opened, None)
         .await

@@ -62,7 +62,7 @@ async fn a_whole_run_sent_to_two_masters_is_stored_once(db: &Database) {
         let saved = [one.unwrap(), other.unwrap()];
         assert_ne!(saved[0], saved[1], "{saved:?}");
     }
-    let workers = master::queries::workers::list(&masters[0].store).await;
+    let workers = master::queries::workers::list(&masters[0].store, None).await;
     assert_eq!(workers.unwrap()[0].run_count, ROUNDS);
     for master in masters {
         master.close().await;

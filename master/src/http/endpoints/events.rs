@@ -13,6 +13,7 @@ use shared::query::EventsQuery;
 use shared::run::RunSummary;
 
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::parameters::Parameters;
 use crate::live::Event;
@@ -37,16 +38,18 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     params(EventsQuery),
     responses(
         (status = 200, description = "A stream that ends when the master does; the data of an event is a run", body = RunSummary, content_type = "text/event-stream"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter breaks a rule; `field` names it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many listeners: try again", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let project = parameters.name("project")?;
+    let project = asking.project(parameters.name("project")?)?;
     let comes_back = headers.contains_key(LAST_EVENT_ID);
     let listener = app
         .feed

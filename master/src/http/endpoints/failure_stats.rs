@@ -9,6 +9,7 @@ use shared::query::FailureStatsQuery;
 
 use crate::http::answer::Known;
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::parameters::Parameters;
 use crate::queries::failure_stats;
@@ -24,15 +25,17 @@ use crate::queries::failure_stats;
     responses(
         (status = 200, description = "Tests, most failures first", body = Vec<FailureStat>),
         (status = 304, description = "As the client has it"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter breaks a rule; `field` names it", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     parameters: Parameters,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let project = parameters.name("project")?;
+    let project = asking.project(parameters.name("project")?)?;
     let limit = parameters.limit(FAILURE_STATS_LIMIT_DEFAULT, FAILURE_STATS_LIMIT_MAX)?;
     known.answer(&failure_stats::top(&app.store, project.as_deref(), limit).await?)
 }

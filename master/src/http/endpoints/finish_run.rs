@@ -9,6 +9,7 @@ use shared::stream::Finish;
 
 use super::{open_run, post_results};
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::intake;
 use crate::http::path::RunId;
@@ -30,6 +31,7 @@ use crate::http::path::RunId;
         (status = 201, description = "Whole and kept", body = SavedAnswer),
         (status = 200, description = "It was finished in the same way already", body = SavedAnswer),
         (status = 400, description = "Not JSON, or not packed as it says", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody opened a run with this id", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The run is stored whole in another way (`run_finished`), belongs to another worker (`run_conflict`), or lacks batches (`batches_missing`)", body = Problem, content_type = "application/problem+json"),
@@ -41,6 +43,7 @@ use crate::http::path::RunId;
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     RunId(run_id): RunId,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -48,6 +51,7 @@ pub(in crate::http) async fn handle(
     let merged_bytes = app.ingest.merged_bytes(&run_id).await?;
     let intake::Decoded::<Finish> { body: finish, room } =
         intake::decode(received, &app.budget, merged_bytes).await?;
+    asking.names("run.project", &finish.run.project)?;
     open_run::refuse_other_id("run.run_id", &run_id, &finish.run.run_id)?;
     let finishing = async move { app.ingest.finish(finish, Utc::now()).await };
     let saved = intake::to_the_end(room, finishing).await?;

@@ -11,6 +11,7 @@ use shared::status::RunStatus;
 use shared::stream::Streaming;
 
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::intake;
 use crate::http::path::RunId;
@@ -33,6 +34,7 @@ use crate::ingest::{Saved, Streamed};
         (status = 201, description = "Opened", body = Streaming),
         (status = 200, description = "It was open already", body = Streaming),
         (status = 400, description = "Not JSON, or not packed as it says", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The run id is taken (`run_conflict`), or the run is stored whole (`run_finished`)", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
@@ -43,6 +45,7 @@ use crate::ingest::{Saved, Streamed};
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     RunId(run_id): RunId,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -50,6 +53,7 @@ pub(in crate::http) async fn handle(
     let intake::Decoded::<NewRun> { body: run, room } =
         intake::decode(received, &app.budget, 0).await?;
     refuse_other_id("run_id", &run_id, &run.run_id)?;
+    asking.names("project", &run.project)?;
     let opening = async move { app.ingest.open(run, Utc::now()).await };
     let streamed = intake::to_the_end(room, opening).await?;
     Ok(answer(run_id, streamed))

@@ -10,9 +10,10 @@ use shared::error::Problem;
 use shared::run::NewRun;
 
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::intake;
-use crate::ingest::Saved;
+use crate::ingest::{IngestError, Saved};
 
 /// Keeps a whole run
 ///
@@ -31,6 +32,7 @@ use crate::ingest::Saved;
         (status = 201, description = "Kept", body = SavedAnswer),
         (status = 200, description = "The same content was there already", body = SavedAnswer),
         (status = 400, description = "Not JSON, or not packed as it says", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The run id is taken by other content", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
@@ -41,12 +43,18 @@ use crate::ingest::Saved;
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     request: Request,
 ) -> Result<Response, ApiError> {
     let received = intake::receive(request, &app.budget, app.timeouts).await?;
     let intake::Decoded::<NewRun> { body: run, room } =
         intake::decode(received, &app.budget, 0).await?;
+    asking.names("project", &run.project)?;
     let run_id = run.run_id.clone();
+    if asking.is_foreign(&app.store, &run_id).await? {
+        // It might be completed by this one otherwise, and be of another project then.
+        return Err(IngestError::Conflict.into());
+    }
     let saving = async move { app.ingest.save(run, Utc::now()).await };
     let saved = intake::to_the_end(room, saving).await?;
     Ok(answer(run_id, saved))

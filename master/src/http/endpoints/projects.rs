@@ -6,6 +6,7 @@ use shared::answer::ProjectSummary;
 
 use crate::http::answer::Known;
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::queries::names::{self, ProjectName};
 
@@ -23,10 +24,12 @@ use crate::queries::names::{self, ProjectName};
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     known: Known,
 ) -> Result<Response, ApiError> {
     let names = names::projects(&app.store).await?.into_iter();
     let projects: Vec<ProjectSummary> = names
+        .filter(|name| asking.0.sees(&name.project))
         .map(|ProjectName { project, run_count }| ProjectSummary { project, run_count })
         .collect();
     known.answer(&projects)

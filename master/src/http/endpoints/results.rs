@@ -11,6 +11,7 @@ use shared::status::RunStatus;
 
 use crate::http::answer::Known;
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::cursor::List;
 use crate::http::error::ApiError;
 use crate::http::parameters::Parameters;
@@ -33,17 +34,19 @@ const COMMIT_BYTES_MIN: usize = 7;
         (status = 200, description = "Runs", body = Vec<RunSummary>,
             headers(("link" = String, description = "`rel=\"next\"` when there are more"))),
         (status = 304, description = "As the client has it"),
+        (status = 403, description = "The token or account is bound to another project", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter breaks a rule; `field` names it", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     parameters: Parameters,
     known: Known,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let limit = parameters.limit(RESULTS_LIMIT_DEFAULT, RESULTS_LIMIT_MAX)?;
-    let filter = filter(&parameters, limit + 1)?;
+    let filter = filter(&asking, &parameters, limit + 1)?;
     let mut runs = runs::list(&app.store, &filter).await?;
     let more = runs.len() > limit as usize;
     runs.truncate(limit as usize);
@@ -58,10 +61,10 @@ pub(in crate::http) async fn handle(
     Ok(response)
 }
 
-fn filter(parameters: &Parameters, limit: u32) -> Result<RunsFilter, ApiError> {
+fn filter(asking: &Asking, parameters: &Parameters, limit: u32) -> Result<RunsFilter, ApiError> {
     Ok(RunsFilter {
         worker_id: parameters.name("worker_id")?,
-        project: parameters.name("project")?,
+        project: asking.project(parameters.name("project")?)?,
         branch: parameters.name("branch")?,
         commit: commit(parameters)?,
         status: status(parameters)?,

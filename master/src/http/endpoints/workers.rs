@@ -6,10 +6,13 @@ use shared::answer::WorkerSummary;
 
 use crate::http::answer::Known;
 use crate::http::app::App;
+use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::queries::workers;
 
 /// Every worker, the last seen first
+///
+/// Who is bound to a project gets the workers that reported runs of it, counted over these.
 #[utoipa::path(
     get,
     path = "/workers",
@@ -23,7 +26,8 @@ use crate::queries::workers;
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
+    asking: Asking,
     known: Known,
 ) -> Result<Response, ApiError> {
-    known.answer(&workers::list(&app.store).await?)
+    known.answer(&workers::list(&app.store, asking.0.project()).await?)
 }
