@@ -127,10 +127,10 @@ impl Jobs {
         }
         if let Some(before) = attempt.end() {
             // Its first answer may not have arrived.
-            return match before == *end {
-                true => Ok(wire::job(job)?),
-                false => Err(JobsError::LeaseLost),
-            };
+            if before != *end {
+                return Err(JobsError::LeaseLost);
+            }
+            return Ok(wire::job(job)?);
         }
         let fate = fate(ending, end, &job);
         if ending == AttemptEnding::Released {
@@ -166,9 +166,10 @@ fn fate(ending: AttemptEnding, end: &AttemptEnd<'_>, job: &JobRow) -> Fate {
         AttemptEnding::Released => Fate {
             state: JobState::Queued,
             error: None,
-            why: match said.is_empty() {
-                true => "the agent gave it back".to_owned(),
-                false => said,
+            why: if said.is_empty() {
+                "the agent gave it back".to_owned()
+            } else {
+                said
             },
         },
     }

@@ -9,7 +9,7 @@ use shared::job::{JobErrorKind, JobState};
 use super::again::again;
 use super::attempt::{Fate, move_to, settle};
 use super::queue::changed;
-use super::wire::{self, SECOND_US};
+use super::wire;
 use super::{Jobs, JobsError};
 use crate::store::attempts::{self, AttemptEnd, GoingOnAttemptRow};
 use crate::store::jobs::{self, JobRow};
@@ -17,6 +17,9 @@ use crate::store::{agents, changes, job_queue};
 
 /// How an attempt ended whose agent went silent.
 const LOST: &str = "lost";
+
+/// Time that an agent has beyond the timeout of an attempt, to end it and to report.
+pub const OVERDUE_GRACE: Duration = Duration::from_mins(10);
 
 /// Jobs whose wait is ended in one round.
 const GIVEN_UP_AT_ONCE: u32 = 200;
@@ -110,7 +113,7 @@ impl Jobs {
         let Some(job) = jobs::by_id(&self.store, id).await? else {
             return Ok(false);
         };
-        let waited_for = self.waits_for(&job).await?;
+        let waited_for = self.waits_for(&job, Some(&job.project)).await?;
         again!(
             &self.store,
             self.fail_to_start_once(id, now_us, &waited_for)
@@ -190,12 +193,12 @@ fn lost_fate(job: &JobRow, silent: &GoingOn) -> Fate {
             why: format!("it took longer than {seconds} s, and agent {agent} did not end it"),
         };
     }
-    let (state, why) = match job.attempts_counted < job.attempts_max {
-        true => (JobState::Queued, why),
-        false => (
-            JobState::Error,
-            format!("{why}; it may be begun {} times at most", job.attempts_max),
-        ),
+    let (state, why) = if job.attempts_counted < job.attempts_max {
+        (JobState::Queued, why)
+    } else {
+        let most = job.attempts_max;
+        let why = format!("{why}; it may be begun {most} times at most");
+        (JobState::Error, why)
     };
     Fate {
         state,
@@ -203,6 +206,3 @@ fn lost_fate(job: &JobRow, silent: &GoingOn) -> Fate {
         why,
     }
 }
-
-/// Time that an agent has beyond the timeout of an attempt, to end it and to report.
-pub const OVERDUE_GRACE: Duration = Duration::from_micros(10 * 60 * SECOND_US.cast_unsigned());

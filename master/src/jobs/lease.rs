@@ -177,9 +177,10 @@ impl Jobs {
         let Some(mut job) = job_queue::claim(&mut transaction, &claim).await? else {
             return Ok(None);
         };
-        let lease = match asker.offer.tasks_only {
-            true => Duration::from_secs(job.timeout_s.cast_unsigned()) + TASK_GRACE,
-            false => self.lease,
+        let lease = if asker.offer.tasks_only {
+            Duration::from_secs(job.timeout_s.cast_unsigned()) + TASK_GRACE
+        } else {
+            self.lease
         };
         let attempt = begin(&mut transaction, &mut job, lease, now_us).await?;
         changes::commit(&self.store, transaction, &[changed(job.id)]).await?;
@@ -242,10 +243,11 @@ fn read(rows: Vec<job_queue::HeadRow>) -> Result<Vec<Head>, JobsError> {
 
 /// The first place that nobody has. Where the capacity was lowered, more may be taken than there are.
 fn free_slot(taken: &[i64], capacity: i64) -> Option<i64> {
-    if taken.len() as i64 >= capacity {
+    let count = taken.len() as i64;
+    if count >= capacity {
         return None;
     }
-    (0..).find(|slot| !taken.contains(slot))
+    (0..=count).find(|slot| !taken.contains(slot))
 }
 
 /// Who was heard after this is online.

@@ -20,7 +20,7 @@ impl Jobs {
         });
         let row = row.ok_or_else(|| JobsError::NotFound(shown(name)))?;
         let waits_for = match wire::state(&row.state)? {
-            JobState::Queued => Some(self.waits_for(&row).await?),
+            JobState::Queued => Some(self.waits_for(&row, project).await?),
             _ => None,
         };
         let id = row.id;

@@ -14,11 +14,16 @@ use crate::store::{StoreError, agents, environments, job_queue};
 const NAMED_MAX: usize = 3;
 
 impl Jobs {
-    /// Everything that keeps a queued job from being run.
-    pub(super) async fn waits_for(&self, job: &JobRow) -> Result<String, StoreError> {
+    /// Everything that keeps a queued job from being run. `viewer` is the only project that whoever reads it
+    /// sees.
+    pub(super) async fn waits_for(
+        &self,
+        job: &JobRow,
+        viewer: Option<&str>,
+    ) -> Result<String, StoreError> {
         let mut reasons = Vec::new();
         if let Some(environment) = job.environment.as_deref() {
-            reasons.extend(self.held(job, environment).await?);
+            reasons.extend(self.held(environment, viewer).await?);
             let before = job_queue::before(&self.store, environment, job.priority, job.id).await?;
             if before > 0 {
                 let jobs = plural(before, "job");
@@ -29,8 +34,8 @@ impl Jobs {
         Ok(reasons.join("; "))
     }
 
-    /// Who holds the environment of a job, if that is why it waits.
-    async fn held(&self, job: &JobRow, name: &str) -> Result<Option<String>, StoreError> {
+    /// Who holds an environment, if there is no room in it.
+    async fn held(&self, name: &str, viewer: Option<&str>) -> Result<Option<String>, StoreError> {
         let environment = environments::get(&self.store, name).await?;
         let Some(environment) = environment else {
             return Ok(Some(format!("environment {name}, which is no more there")));
@@ -46,9 +51,10 @@ impl Jobs {
             .map(|holder| {
                 let since = since(now_us - holder.started_us.unwrap_or(now_us));
                 // What others do is for themselves to see.
-                match holder.project == job.project {
-                    true => format!("job {} of {} for {since}", holder.id, holder.username),
-                    false => format!("job {} of another project for {since}", holder.id),
+                if viewer.is_none_or(|project| project == holder.project) {
+                    format!("job {} of {} for {since}", holder.id, holder.username)
+                } else {
+                    format!("job {} of another project for {since}", holder.id)
                 }
             })
             .collect();

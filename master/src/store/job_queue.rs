@@ -11,7 +11,7 @@ const HEADS: &str = "with recursive lanes (lane) as (\
          union all \
          select (select min(j.lane) from jobs j where j.state = 'queued' and j.lane > lanes.lane) \
          from lanes where lanes.lane is not null) \
-     select j.id, j.environment, j.project, j.labels, j.is_task, j.priority, \
+     select j.id, j.environment, j.project, j.labels, j.is_task, \
      coalesce((select e.capacity from environments e where e.name = j.environment), 0) as capacity, \
      (select count(*) from jobs h where h.environment = j.environment and h.slot is not null) as held \
      from jobs j where j.id in (\
@@ -67,7 +67,6 @@ pub(crate) struct HeadRow {
     pub(crate) project: String,
     pub(crate) labels: String,
     pub(crate) is_task: i64,
-    pub(crate) priority: i64,
     /// Of its environment.
     pub(crate) capacity: i64,
     /// Places of its environment that are taken.
