@@ -32,7 +32,7 @@ async fn the_same_content_sent_again_changes_nothing(db: &Database) {
     let reversed = make::run_of("r", cases);
     assert_eq!(opened.try_save(reversed).await.unwrap(), Saved::Unchanged);
 
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!(
         (workers[0].run_count, workers[0].last_seen),
         (1, received_at())
@@ -141,7 +141,7 @@ async fn many_runs_at_the_same_moment_are_all_kept(db: &Database) {
         (top[0].nodeid.as_str(), top[0].fail_count),
         ("t.py::always", 100)
     );
-    let workers = queries::workers::list(&opened.store).await.unwrap();
+    let workers = queries::workers::list(&opened.store, None).await.unwrap();
     assert_eq!(workers[0].run_count, 100);
     opened.close().await;
 }
