@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use axum::http::HeaderValue;
 
 use crate::cli::ServeOptions;
@@ -116,8 +116,7 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
         .ok_or_else(|| anyhow!("--listen {text}: the name has no address"))
 }
 
-/// Where results are kept: what was given, else a file in the data folder.
-pub(crate) /// A folder that is not there would be an empty library, and a typing error would look like one.
+/// A folder that is not there would be an empty library, and a typing error would look like one.
 fn tests_dir(given: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     let Some(folder) = given.filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(None);
@@ -142,7 +141,8 @@ fn tls(certificate: Option<&Path>, key: Option<&Path>) -> anyhow::Result<Option<
     }
 }
 
-fn database_url(given: Option<&str>) -> anyhow::Result<String> {
+/// Where results are kept: what was given, else a file in the data folder.
+pub(crate) fn database_url(given: Option<&str>) -> anyhow::Result<String> {
     match given.map(str::trim) {
         Some(url) if !url.is_empty() => Ok(url.to_owned()),
         _ => {
