@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::AgentArguments;
+
 /// Runs pytest and reports every result to a pytest-platform master.
 #[derive(Debug, Parser)]
 #[command(
@@ -48,6 +50,12 @@ pub enum Command {
     Flush(FlushArguments),
     /// List, show or drop the journals of runs
     Journal(JournalArguments),
+    /// Take jobs from the master and carry them out
+    ///
+    /// Each job gets a folder and processes of its own: its source is fetched, what it needs is
+    /// installed, pytest runs and is reported like any run, and everything is removed. The first signal
+    /// that ends an agent lets its jobs end, a second gives them back, a third kills them.
+    Agent(AgentArguments),
     /// Carry out one attempt of a job (the agent starts this)
     #[command(hide = true)]
     Attempt,

@@ -28,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::Send(arguments) => send_command::send(&arguments),
         Command::Flush(arguments) => flush_command::flush(&arguments),
         Command::Journal(arguments) => journal_command::journal(&arguments.command),
+        Command::Agent(arguments) => agent::agent(&arguments),
         Command::Attempt => agent::attempt::attempt(),
         Command::Guard(arguments) => pytest::guard(&arguments.command),
         Command::Sidecar(arguments) => sidecar_command::sidecar(&arguments),

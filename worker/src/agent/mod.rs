@@ -6,9 +6,24 @@
 
 pub mod attempt;
 pub mod backend;
+pub mod calls;
 pub mod clock;
+pub mod command;
+pub mod courier;
+pub mod heart;
+pub mod job;
+pub mod left_runs;
 pub mod lifeline;
 pub mod message;
+pub mod options;
+pub mod outbox;
 pub mod program;
+pub mod reach;
+pub mod says;
 pub mod secrecy;
+pub mod slot;
 pub mod steps;
+pub mod stop;
+
+pub use command::agent;
+pub use options::AgentArguments;

@@ -1,0 +1,314 @@
+//! One leased job, from its lease to the master's word that its end has arrived.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded, select, tick};
+use shared::job::JobErrorKind;
+use shared::lease::{AttemptEnding, FinishAttempt, Lease};
+
+use super::attempt::{Leased, Orders, Report, Reporting, Running, Work, Workshop};
+use super::calls::{CallError, Calls};
+use super::clock::Moment;
+use super::heart::{self, Beat};
+use super::lifeline::Told;
+use super::outbox::Outbox;
+use super::reach::Reach;
+use super::stop::{Level, Stop};
+use super::{courier, says};
+use crate::backoff::backoff;
+use crate::report;
+
+/// Between two looks at the clock and at who wants the end.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The process of an attempt ends itself when its time is over; after so much longer it is killed.
+const OVERDUE: Duration = Duration::from_secs(1);
+
+/// Heartbeats that may wait to be heard.
+const BEATS_MAX: usize = 64;
+
+/// One call at a time goes over each.
+#[derive(Debug)]
+pub struct Lines {
+    /// For leases, and for the end of a job.
+    pub lease: Calls,
+    /// For heartbeats.
+    pub heart: Calls,
+    /// For logs and steps.
+    pub courier: Calls,
+}
+
+impl Lines {
+    /// Nothing is connected yet.
+    pub fn new(reporting: &Reporting) -> Result<Self, crate::client::SendError> {
+        Ok(Self {
+            lease: Calls::new(reporting)?,
+            heart: Calls::new(reporting)?,
+            courier: Calls::new(reporting)?,
+        })
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// Where the agent works.
+    pub workshop: &'a Workshop,
+    /// Its master.
+    pub reporting: &'a Reporting,
+    /// The way there.
+    pub lines: &'a Lines,
+    /// Who wants it to end.
+    pub stop: &'a Stop,
+    /// Whether the master answers.
+    pub reach: &'a Reach,
+    /// What it got.
+    pub lease: &'a Lease,
+}
+
+/// What an attempt came to, seen from here.
+enum Ended {
+    /// It ended so.
+    With(FinishAttempt),
+    /// It is somebody else's by now.
+    Lost,
+}
+
+impl Job<'_> {
+    /// Carries it out. Nothing of it is left here when this returns.
+    pub fn carry_out(&self) {
+        let begun = Instant::now();
+        says::begins(self.lease);
+        let until = match self.confirm(begun) {
+            Ok(until) => until,
+            Err(Ended::With(finish)) => return self.finish(&finish, begun),
+            Err(Ended::Lost) => return says::lost(self.lease, begun.elapsed()),
+        };
+        let outbox = Outbox::at(&self.log_path());
+        match outbox.and_then(|outbox| Ok((self.start(until)?, outbox))) {
+            Ok((running, outbox)) => self.see_through(running, &outbox, until, begun),
+            Err(error) => self.finish(&cannot_start(&error), begun),
+        }
+    }
+
+    /// The first heartbeat: how long the answer to the lease was under way, nobody knows.
+    fn confirm(&self, begun: Instant) -> Result<Moment, Ended> {
+        let lease_s = self.lease.lease_s;
+        let mut failures = 0;
+        loop {
+            match heart::beat(&self.lines.heart, self.leased(), lease_s) {
+                Ok(Beat::Held(_, true)) => {
+                    return Err(Ended::With(ending(AttemptEnding::Cancelled)));
+                }
+                Ok(Beat::Held(until, false)) => return Ok(until),
+                Ok(Beat::Lost) | Err(CallError::Lost) => return Err(Ended::Lost),
+                Err(CallError::Send(error)) => self.reach.failed(&error),
+                Err(CallError::Gap) => {}
+            }
+            if begun.elapsed() >= Duration::from_secs(lease_s.into()) {
+                return Err(Ended::Lost);
+            }
+            if self.stop.level() >= Level::Release {
+                return Err(Ended::With(ending(AttemptEnding::Released)));
+            }
+            std::thread::sleep(backoff(failures));
+            failures += 1;
+        }
+    }
+
+    fn start(&self, until: Moment) -> io::Result<Running> {
+        Running::start(&Orders {
+            work: Work::of(self.lease),
+            workshop: self.workshop.clone(),
+            reporting: Some(self.reporting.clone()),
+            lease: Some(self.leased()),
+            keep_run: None,
+            until: until.number(),
+        })
+    }
+
+    fn see_through(&self, mut running: Running, outbox: &Outbox, until: Moment, begun: Instant) {
+        let of = self.leased();
+        let (tell, beats) = bounded(BEATS_MAX);
+        let (alive, over) = bounded(0);
+        std::thread::scope(|scope| {
+            let heart = scope.spawn(move || {
+                let (calls, lease_s) = (&self.lines.heart, self.lease.lease_s);
+                heart::keep_beating(calls, of, lease_s, self.reach, &tell, &over);
+            });
+            let log = running.take_log();
+            let reader = scope.spawn(move || log.into_iter().for_each(|log| outbox.take_log(log)));
+            let courier =
+                scope.spawn(|| courier::carry(&self.lines.courier, of, outbox, self.reach));
+            let ended = self.follow(&running, outbox, &beats, until);
+            let without = running.finish();
+            // All who could write have ended, and so has the log.
+            let _ = reader.join();
+            outbox.close();
+            match ended {
+                Some(Ended::Lost) => {
+                    outbox.give_up();
+                    let _ = courier.join();
+                    says::lost(self.lease, begun.elapsed());
+                }
+                ended => {
+                    self.wait_for(&courier, outbox);
+                    let _ = courier.join();
+                    let finish = match ended {
+                        Some(Ended::With(finish)) => finish,
+                        _ => without,
+                    };
+                    self.finish(&finish, begun);
+                }
+            }
+            drop(alive);
+            let _ = heart.join();
+        });
+    }
+
+    /// Follows the process of the attempt to its end. Nothing is answered for one that ended without a
+    /// word of its own.
+    fn follow(
+        &self,
+        running: &Running,
+        outbox: &Outbox,
+        beats: &Receiver<Beat>,
+        until: Moment,
+    ) -> Option<Ended> {
+        let mut course = Course {
+            until,
+            ended: None,
+            is_released: false,
+            is_killed: false,
+        };
+        let tick = tick(TICK);
+        loop {
+            select! {
+                recv(running.reports()) -> report => match report {
+                    Ok(Report::Step(step)) => outbox.add_step(step),
+                    Ok(Report::Ended(finish)) => course.end(Ended::With(finish)),
+                    Err(_) => return course.ended,
+                },
+                recv(beats) -> beat => match beat {
+                    Ok(Beat::Held(until, cancel)) => course.hold(running, until, cancel),
+                    Ok(Beat::Lost) => {
+                        course.ended = Some(Ended::Lost);
+                        running.tell(Told::Lost);
+                    }
+                    Err(_) => course.look(running, self.stop.level()),
+                },
+                recv(tick) -> _ => course.look(running, self.stop.level()),
+            }
+        }
+    }
+
+    /// Waits until everything has been sent, unless the agent is to be killed.
+    fn wait_for(&self, courier: &std::thread::ScopedJoinHandle<'_, ()>, outbox: &Outbox) {
+        while !courier.is_finished() {
+            if self.stop.level() == Level::Kill {
+                outbox.give_up();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Tells the master how it ended, as often as it takes.
+    fn finish(&self, finish: &FinishAttempt, begun: Instant) {
+        let mut failures = 0;
+        loop {
+            match self.lines.lease.finish(self.leased(), finish) {
+                Ok(()) => {
+                    self.reach.reached();
+                    return says::ended(self.lease, finish, begun.elapsed());
+                }
+                Err(CallError::Send(error)) => {
+                    self.reach.failed(&error);
+                    if !CallError::Send(error).is_worth_a_retry() {
+                        return says::unfinished(self.lease, finish);
+                    }
+                }
+                Err(_) => return says::lost(self.lease, begun.elapsed()),
+            }
+            if self.stop.level() == Level::Kill {
+                return says::unfinished(self.lease, finish);
+            }
+            std::thread::sleep(backoff(failures));
+            failures += 1;
+        }
+    }
+
+    const fn leased(&self) -> Leased {
+        Leased {
+            job: self.lease.job,
+            attempt: self.lease.attempt,
+        }
+    }
+
+    fn log_path(&self) -> std::path::PathBuf {
+        let jobs = self.workshop.jobs();
+        // Where it cannot be made, the folder of the job cannot either, which is told.
+        let _ = std::fs::create_dir_all(&jobs);
+        jobs.join(format!("{}.log", Work::of(self.lease).name))
+    }
+}
+
+/// How far it is with the process of an attempt.
+struct Course {
+    until: Moment,
+    ended: Option<Ended>,
+    is_released: bool,
+    is_killed: bool,
+}
+
+impl Course {
+    /// The first word counts.
+    fn end(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+    }
+
+    fn hold(&mut self, running: &Running, until: Moment, cancel: bool) {
+        self.until = self.until.max(until);
+        running.tell(Told::Until(self.until));
+        if cancel {
+            running.tell(Told::Cancel);
+        }
+    }
+
+    fn look(&mut self, running: &Running, level: Level) {
+        if level >= Level::Release && !self.is_released {
+            self.is_released = true;
+            running.tell(Told::Release);
+        }
+        let is_over = Moment::now() >= self.until;
+        if is_over {
+            // It may still be this agent's, which does not know: the next attempt begins afresh.
+            self.end(Ended::With(ending(AttemptEnding::Released)));
+        }
+        let is_overdue = Moment::now() >= self.until.plus(OVERDUE);
+        if (is_overdue || level == Level::Kill) && !self.is_killed {
+            self.is_killed = true;
+            self.end(Ended::With(ending(AttemptEnding::Released)));
+            running.kill();
+        }
+    }
+}
+
+const fn ending(ending: AttemptEnding) -> FinishAttempt {
+    FinishAttempt {
+        ending,
+        error_kind: None,
+        error: None,
+        exit_code: None,
+    }
+}
+
+fn cannot_start(error: &io::Error) -> FinishAttempt {
+    let text = format!("the agent cannot start the job: {error}");
+    report::say(&text);
+    FinishAttempt {
+        error_kind: Some(JobErrorKind::Subprocess),
+        error: Some(text),
+        ..ending(AttemptEnding::Error)
+    }
+}
