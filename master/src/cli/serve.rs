@@ -73,6 +73,15 @@ pub struct ServeOptions {
     #[arg(long, env = "TESTS_DIR", value_name = "FOLDER")]
     pub tests_dir: Option<PathBuf>,
 
+    /// Speak https with this certificate, in PEM, those that vouch for it behind it. SIGHUP reads it and
+    /// its key again.
+    #[arg(long, env = "TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM.
+    #[arg(long, env = "TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
     /// Listen on an address that others can reach although the master asks nobody for a
     /// password: whoever reaches the port can read every result and add new ones.
     #[arg(long)]

@@ -84,6 +84,7 @@ mod tests {
             lease: std::time::Duration::from_secs(30),
             insecure_allow_anonymous: false,
             tests_dir: None,
+            tls: None,
             timeouts: crate::config::Timeouts::default(),
         })
     }

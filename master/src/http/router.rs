@@ -107,6 +107,10 @@ pub fn router(app: App, config: &Config) -> Router {
         .layer(compression)
         .layer(from_fn_with_state(gate, gate::check))
         .layer(from_fn(security_headers::add));
+    let router = match config.tls {
+        Some(_) => router.layer(from_fn(security_headers::add_https_only)),
+        None => router,
+    };
     let router = match cors(&config.cors) {
         Some(cors) => router.layer(cors),
         None => router,

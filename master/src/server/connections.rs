@@ -10,14 +10,17 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::peer::FromPeer;
 use super::stalled::Stalled;
+use super::tls::{self, Tls};
 
 /// Most connections at a time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 1_000;
@@ -33,6 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
     head_timeout: Duration,
 ) {
@@ -47,11 +51,10 @@ pub(super) async fn serve(
             accepted = accept(&listener, &room) => match accepted {
                 Ok((stream, peer, permit)) => {
                     let service = FromPeer::new(peer, TowerToHyperService::new(router.clone()));
-                    let served = graceful.watch(connection(stream, service, head_timeout));
+                    let watcher = graceful.watcher();
+                    let tls = tls.as_ref().map(|tls| tls.acceptor());
                     open.spawn(async move {
-                        if let Err(error) = served.await {
-                            tracing::debug!(%error, "connection ended early");
-                        }
+                        answer(stream, tls, service, watcher, head_timeout).await;
                         drop(permit);
                     });
                 }
@@ -89,11 +92,46 @@ async fn accept(
 
 type Answering = FromPeer<TowerToHyperService<Router>>;
 
-type Connection = http1::Connection<TokioIo<Stalled<TcpStream>>, Answering>;
-
-fn connection(stream: TcpStream, service: Answering, head_timeout: Duration) -> Connection {
+/// Answers one connection to its end. What somebody takes to make a connection safe is his own time: the others
+/// are accepted meanwhile.
+async fn answer(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    service: Answering,
+    watcher: Watcher,
+    head_timeout: Duration,
+) {
     // Answers are written whole; waiting for more to send would only add latency.
     let _ = stream.set_nodelay(true);
+    let ended = match tls {
+        None => {
+            watcher
+                .watch(connection(stream, service, head_timeout))
+                .await
+        }
+        Some(acceptor) => match tls::handshake(&acceptor, stream).await {
+            Ok(stream) => {
+                watcher
+                    .watch(connection(stream, service, head_timeout))
+                    .await
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no safe connection was made");
+                return;
+            }
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+type Connection<S> = http1::Connection<TokioIo<Stalled<S>>, Answering>;
+
+fn connection<S>(stream: S, service: Answering, head_timeout: Duration) -> Connection<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)

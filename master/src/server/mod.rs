@@ -8,5 +8,6 @@ pub mod signal;
 mod silence;
 mod stalled;
 mod start;
+mod tls;
 
 pub use start::Server;

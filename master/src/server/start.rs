@@ -2,15 +2,19 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::connections;
 use super::leases::LeaseTask;
+use super::signal;
 use super::silence::SilenceTask;
+use super::tls::Tls;
 use crate::access::{Access, AuditTask, tokens};
 use crate::config::Config;
 use crate::http::{self, App, Parts};
@@ -39,12 +43,20 @@ pub struct Server {
     feed: Feed,
     feed_task: FeedTask,
     audit: AuditTask,
+    sweep: JoinHandle<()>,
+    tls: Option<Arc<Tls>>,
     head_timeout: Duration,
 }
 
 impl Server {
     /// Binds the port first, because that fails fastest, then opens the database.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let tls = config
+            .tls
+            .as_ref()
+            .map(Tls::open)
+            .transpose()?
+            .map(Arc::new);
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -63,12 +75,14 @@ impl Server {
             .context("the database does not tell what happens in it")?;
         let jobs = Jobs::new(store.clone(), config.lease);
         let leases = LeaseTask::start(jobs.clone(), config.lease);
+        let library = Library::new(store.clone(), config.tests_dir.clone());
+        let sweep = tokio::spawn(library.clone().sweep_again_and_again());
         let parts = Parts {
             store: store.clone(),
             ingest,
             feed: feed.clone(),
             jobs,
-            library: Library::new(store.clone(), config.tests_dir.clone()),
+            library,
             access,
         };
         let app = App::new(parts, config.timeouts);
@@ -84,13 +98,16 @@ impl Server {
             feed,
             feed_task,
             audit,
+            sweep,
+            tls,
             head_timeout: config.timeouts.head,
         })
     }
 
     /// The address that is really listened on.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Serves until `stop` resolves; then finishes requests, makes durable what was accepted and
@@ -106,15 +123,25 @@ impl Server {
             feed,
             feed_task,
             audit,
+            sweep,
+            tls,
             head_timeout,
             ..
         } = self;
+        let reloading = tls
+            .clone()
+            .map(|tls| tokio::spawn(signal::reload_at_hangup(tls)));
         let stop = async {
             stop.await;
             // Listeners would keep their connections for ever.
             feed.end();
         };
-        connections::serve(listener, router, stop, head_timeout).await;
+        connections::serve(listener, router, tls, stop, head_timeout).await;
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
+        // What it did not come to is still there after the next start.
+        sweep.abort();
         silence.finish().await;
         leases.finish().await;
         if tokio::time::timeout(FLUSH_GRACE, writer.finish())

@@ -46,6 +46,7 @@ impl App {
             lease: Duration::from_secs(30),
             insecure_allow_anonymous: false,
             tests_dir: None,
+            tls: None,
             timeouts: Timeouts::default(),
         };
         change(&mut config);
