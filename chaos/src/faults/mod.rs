@@ -4,6 +4,8 @@ mod clocks;
 mod failing_journal;
 mod failing_store;
 mod full_disk;
+mod jobs;
+mod jobs_audit;
 mod server_killed;
 mod worker_killed;
 
@@ -57,12 +59,19 @@ const fn short_on_sqlite(fault: Fault) -> Fault {
     }
 }
 
+const fn short_on_postgres(fault: Fault) -> Fault {
+    Fault {
+        short: POSTGRES,
+        ..fault
+    }
+}
+
 const SQLITE: &[Engine] = &[Engine::Sqlite];
 const POSTGRES: &[Engine] = &[Engine::Postgres];
 const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
 /// Every fault.
-pub(crate) const FAULTS: [Fault; 11] = [
+pub(crate) const FAULTS: [Fault; 12] = [
     with_a_crowd(fault("master-killed", BOTH, 26.0, server_killed::master)),
     with_a_crowd(fault(
         "backend-killed",
@@ -84,4 +93,5 @@ pub(crate) const FAULTS: [Fault; 11] = [
     fault("full-disk-store", SQLITE, 2.0, full_disk::store),
     fault("full-disk-journal", SQLITE, 2.0, full_disk::journal),
     short_on_sqlite(fault("clocks", BOTH, 8.0, clocks::run)),
+    short_on_postgres(fault("jobs", BOTH, 30.0, jobs::run)),
 ];

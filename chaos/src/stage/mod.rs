@@ -1,5 +1,6 @@
 //! What is broken, and what it is broken with: databases, masters, workers, clients.
 
+pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod coverage;
