@@ -15,8 +15,13 @@ pub fn backoff(attempt: u32) -> Duration {
     let longest = FIRST
         .saturating_mul(2u32.saturating_pow(attempt))
         .min(LONGEST);
+    longest.mul_f64(spread())
+}
+
+/// A random part of a wait: from half of it to all.
+pub fn spread() -> f64 {
     let random = RandomState::new().build_hasher().finish();
-    longest.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
+    0.5 + 0.5 * (random as f64 / u64::MAX as f64)
 }
 
 #[cfg(test)]

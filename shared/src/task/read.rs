@@ -22,7 +22,7 @@ pub fn task(value: &Value) -> Result<Option<Task>, Invalid> {
     if status.is_some_and(|status| status.eq_ignore_ascii_case(UNAVAILABLE)) {
         return Ok(None);
     }
-    let (number, shape) = number(object)?;
+    let (number, shape) = required_number(object)?;
     let repository_url = text(object, "repositoryUrl", limits::JOB_TEXT_BYTES_MAX)?;
     if repository_url.is_empty() {
         return Err(Invalid::new("repositoryUrl", "must not be empty"));
@@ -37,10 +37,15 @@ pub fn task(value: &Value) -> Result<Option<Task>, Invalid> {
     }))
 }
 
+/// Reads the number alone, and in which shape it is: to be able to say that the rest is wrong.
+pub fn number(value: &Value) -> Option<(i64, TaskShape)> {
+    required_number(value.as_object()?).ok()
+}
+
 /// Reads a result.
 pub fn result(value: &Value) -> Result<TaskResult, Invalid> {
     let outer = object("", value)?;
-    let (number, _) = number(outer)?;
+    let (number, _) = required_number(outer)?;
     match outer.get("testResults") {
         Some(Value::Object(inner)) => read_result(
             number,
@@ -127,7 +132,7 @@ fn below(prefix: &str, invalid: Invalid) -> Invalid {
     Invalid::new(format!("{prefix}{}", invalid.field), invalid.reason)
 }
 
-fn number(object: &Map<String, Value>) -> Result<(i64, TaskShape), Invalid> {
+fn required_number(object: &Map<String, Value>) -> Result<(i64, TaskShape), Invalid> {
     for (field, shape) in [("id", TaskShape::Id), ("attempt", TaskShape::Attempt)] {
         if let Some(value) = object.get(field).filter(|value| !value.is_null()) {
             let number = value.as_i64();
