@@ -17,6 +17,7 @@ mod cases;
 mod contract;
 mod counters;
 mod growth;
+mod jobs;
 mod lists;
 mod live;
 mod restarts;
