@@ -157,9 +157,8 @@ fn own_configuration() -> Option<OsString> {
 }
 
 fn taken(names: &[&str]) -> Vec<Variable> {
-    let named = names.iter();
-    named
-        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+    let all = names.iter();
+    all.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
         .collect()
 }
 

@@ -12,6 +12,10 @@ use super::{AllowedArguments, FetchRules, PrepareRules, Sandbox};
 /// process of an attempt as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct StepOptions {
     /// Take sources only from addresses like this one, such as `https://git.example.org/*`; can be
     /// repeated [default: any https or ssh address]
@@ -74,7 +78,7 @@ impl StepOptions {
     /// and each attempt once more. `python` is what environments are made of; no step goes on after
     /// `until`.
     pub fn rules(&self, python: PathBuf, until: Option<Instant>) -> Result<StepRules, String> {
-        let sandbox = Sandbox::of(self)?;
+        let sandbox = Sandbox::of(self, &python)?;
         Ok(StepRules {
             fetch: FetchRules::of(self, until)?,
             prepare: PrepareRules::of(self, python, sandbox.clone(), until),

@@ -245,8 +245,7 @@ impl<'a> Hearing<'a> {
         self.tail.push_str(&line);
         if self.tail.len() > 2 * TAIL_BYTES {
             let cut = self.tail.len() - TAIL_BYTES;
-            let cut = (cut..).find(|at| self.tail.is_char_boundary(*at));
-            self.tail.drain(..cut.unwrap_or_default());
+            self.tail.drain(..self.tail.ceil_char_boundary(cut));
         }
     }
 

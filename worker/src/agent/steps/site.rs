@@ -39,6 +39,11 @@ impl Site {
         self.folder.join("environment")
     }
 
+    /// Where reports go that a job would have written anywhere.
+    pub fn reports(&self) -> PathBuf {
+        self.folder.join("reports")
+    }
+
     /// `HOME` of everything that runs for the job.
     pub fn home(&self) -> PathBuf {
         self.folder.join("home")

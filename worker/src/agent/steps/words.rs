@@ -54,8 +54,7 @@ pub(super) fn last_lines(text: &str) -> String {
     kept.reverse();
     let mut text = kept.join("\n");
     if text.len() > BYTES_MAX {
-        let cut = (0..=BYTES_MAX).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(cut.unwrap_or_default());
+        text.truncate(text.floor_char_boundary(BYTES_MAX));
     }
     text
 }
@@ -101,9 +100,10 @@ mod tests {
 
     #[test]
     fn only_the_last_lines_are_shown_and_colours_are_not() {
-        let text: String = (0..50)
+        let lines: Vec<String> = (0..50)
             .map(|line| format!("\u{1b}[31mline {line}\u{1b}[0m\r\n"))
             .collect();
+        let text = lines.concat();
         let shown = last_lines(&text);
         assert!(
             shown.starts_with("line 38\n") && shown.ends_with("line 49"),

@@ -6,9 +6,6 @@ use std::path::{Component, Path, PathBuf};
 use super::shape::Shape;
 use super::{Fetched, Site};
 
-/// Where reports go whose path was absolute, below the job's folder.
-const REPORTS: &str = "reports";
-
 /// The folders that paths are held against.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -38,7 +35,7 @@ impl Places {
         Ok(Self {
             inside: vec![folder.clone(), plain(&site.source())?],
             folder,
-            reports: site.folder().join(REPORTS),
+            reports: site.reports(),
         })
     }
 

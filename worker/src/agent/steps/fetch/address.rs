@@ -12,6 +12,9 @@ use crate::agent::steps::words::Secrets;
 /// Schemes that git has and an address may have; which of them are taken is another question.
 const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
+/// What the names of many repositories end with.
+const SUFFIX: &str = ".git";
+
 /// Longest address.
 const ADDRESS_BYTES_MAX: usize = 4 * 1024;
 
@@ -143,8 +146,8 @@ impl Address {
     /// The same with `.git` at its end, where a server may have sent one on to; none where it is there.
     pub(super) fn with_suffix(&self) -> Option<Self> {
         let bare = self.given.trim_end_matches('/');
-        (!self.given.ends_with(".git")).then(|| Self {
-            given: format!("{bare}.git"),
+        (!self.given.ends_with(SUFFIX)).then(|| Self {
+            given: format!("{bare}{SUFFIX}"),
             ..self.clone()
         })
     }

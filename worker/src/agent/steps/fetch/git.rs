@@ -82,7 +82,7 @@ pub(super) fn fetch(
         })?;
         git.folder.clone_from(&folder);
         git.take(&tests, source.submodules, log)?;
-        fetched.origin += &format!(" {}", tests.address.as_str());
+        fetched.origin = format!("{} {}", fetched.origin, tests.address.as_str());
         fetched.folder = folder;
     }
     Ok(fetched)

@@ -42,7 +42,7 @@ pub fn fetch(
     log: &mut JobLog<impl Write>,
     download: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<Fetched, StepFailure> {
-    for folder in [site.source(), site.home(), site.temporary()] {
+    for folder in [site.source(), site.home(), site.temporary(), site.reports()] {
         std::fs::create_dir_all(&folder).map_err(|error| {
             StepFailure::fetch(format!("cannot make {}: {error}", folder.display()))
         })?;

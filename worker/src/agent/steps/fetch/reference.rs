@@ -3,6 +3,9 @@
 /// Shortest beginning of a commit that git takes for one.
 const COMMIT_DIGITS_MIN: usize = 7;
 
+/// No part of a name ends like this: git keeps locks under such names.
+const LOCK: &str = ".lock";
+
 /// Longest name of a branch.
 const NAME_BYTES_MAX: usize = 500;
 
@@ -20,7 +23,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<(), String> {
     }
     let forbidden = |one: char| one.is_control() || " ~^:?*[\\\u{7f}".contains(one);
     let is_odd_part = |part: &str| {
-        let has_lock = part.ends_with(".lock");
+        let has_lock = part.ends_with(LOCK);
         part.is_empty() || part.starts_with('.') || has_lock
     };
     if name.contains("..")

@@ -334,14 +334,13 @@ fn more_than_the_limits_of_size_and_time_is_ended() {
     let code = story.path("code");
     // Random enough not to be packed: two numbers after one another.
     let mut number: u64 = 1;
-    let text: String = (0..200_000)
-        .map(|_| {
-            number = number
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            format!("{number:x}")
-        })
-        .collect();
+    let mut text = String::new();
+    for _ in 0..200_000 {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(&number.to_string());
+    }
     repository(&code, &[("big.txt", &text)]);
     let options = StepOptions {
         allow_url: vec![format!("file://{}/*", story.folder.path().display())],

@@ -20,7 +20,8 @@ const LOCK: &str = "in-use";
 #[derive(Debug)]
 pub(super) struct Cache {
     pub(super) folder: PathBuf,
-    _lock: File,
+    /// Nobody removes it while this is locked.
+    _held: File,
 }
 
 impl Cache {
@@ -38,7 +39,7 @@ impl Cache {
         let _ = sweep(root, name);
         Ok(Self {
             folder,
-            _lock: lock,
+            _held: lock,
         })
     }
 }
@@ -81,7 +82,8 @@ mod tests {
         for number in 0..=CACHES_MAX {
             let other = Cache::take(root, &format!("git {number}")).unwrap();
             let old = SystemTime::now() - std::time::Duration::from_secs(1000 - number as u64);
-            other._lock.set_modified(old).unwrap();
+            let lock = File::options().append(true).open(other.folder.join(LOCK));
+            lock.unwrap().set_modified(old).unwrap();
             others.push(other.folder.clone());
         }
         Cache::take(root, "git last").unwrap();

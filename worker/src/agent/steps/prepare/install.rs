@@ -203,6 +203,31 @@ impl<'a> Installer<'a> {
         Err(failed(arguments, &ended))
     }
 
+    /// What uv reads beside the system's own.
+    fn readable(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.uv.clone()];
+        paths.extend(self.uv.canonicalize());
+        for (name, folder) in [
+            ("XDG_CONFIG_HOME", "uv"),
+            ("NETRC", ""),
+            ("SSL_CERT_FILE", ""),
+        ] {
+            let value = environment::value(&self.variables, name).map(Path::new);
+            paths.extend(value.map(|path| {
+                if folder.is_empty() {
+                    path.to_owned()
+                } else {
+                    path.join(folder)
+                }
+            }));
+        }
+        let links = environment::value(&self.variables, "UV_FIND_LINKS").unwrap_or_default();
+        let links = links.to_string_lossy();
+        let links = links.split([' ', ',']).map(PathBuf::from);
+        paths.extend(links.filter(|path| path.is_absolute()));
+        paths
+    }
+
     fn uv(
         &self,
         folder: &Path,
@@ -213,7 +238,7 @@ impl<'a> Installer<'a> {
         let mut command = match &self.rules.sandbox {
             Some(sandbox) => {
                 let opening = Opening {
-                    read: vec![self.uv.clone(), self.rules.python.clone()],
+                    read: self.readable(),
                     write: vec![self.cache.clone()],
                     network: true,
                 };

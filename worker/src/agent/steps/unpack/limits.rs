@@ -13,6 +13,7 @@ const NOTES_MAX: usize = 20;
 
 /// Limits of one archive.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "limits end in `_max` everywhere")]
 pub(in crate::agent::steps) struct Limits {
     /// Most bytes of all files.
     pub(in crate::agent::steps) bytes_max: u64,
