@@ -47,5 +47,6 @@ impl DatabaseOptions {
 pub(super) fn who() -> String {
     let names = ["SUDO_USER", "USER", "LOGNAME"];
     let name = names.into_iter().find_map(|name| std::env::var(name).ok());
-    format!("local:{}", name.unwrap_or_default())
+    let name = name.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+    format!("local:{name}")
 }

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use master::access::{Granted, tokens};
 use master::config::{Config, CorsOrigins, Timeouts};
 use master::server::Server;
+use master::store::Store;
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use shared::access::Scope;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -83,6 +87,45 @@ impl App {
             .unwrap()
             .unwrap();
         self.folder
+    }
+
+    /// The database, as a command would open it beside the master.
+    pub(crate) async fn store(&self) -> Store {
+        Store::open(&sqlite_url(self.folder.path())).await.unwrap()
+    }
+
+    /// A token that may do something, made beside the master.
+    pub(crate) async fn token(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        project: Option<&str>,
+    ) -> String {
+        self.token_until(name, scopes, project, None).await
+    }
+
+    /// The same, which expires.
+    pub(crate) async fn token_until(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        project: Option<&str>,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> String {
+        let granted = Granted {
+            name: name.to_owned(),
+            scopes: scopes.iter().copied().collect(),
+            project: project.map(str::to_owned),
+        };
+        let store = self.store().await;
+        let token = tokens::create(&store, &granted, expires_at, "local:test").await;
+        store.close().await;
+        token.unwrap()
+    }
+
+    /// Waits until the master knows what was changed beside it.
+    pub(crate) async fn knows(&self) {
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
     }
 
     /// `127.0.0.1:PORT`.

@@ -6,7 +6,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod access;
+mod agents;
 mod app;
+mod archives;
 mod bad_bodies;
 mod caching;
 mod case;
@@ -16,6 +19,7 @@ mod compression;
 mod contract;
 mod cors;
 mod docs;
+mod environments;
 mod events;
 mod failure_stats;
 mod faults;
@@ -23,7 +27,11 @@ mod full_disk;
 mod golden;
 mod health;
 mod hosts;
+mod job_calls;
+mod job_log;
+mod jobs;
 mod kills;
+mod library;
 mod listening;
 mod live;
 mod nonsense;
@@ -34,8 +42,12 @@ mod proxy;
 mod requests;
 mod results;
 mod run;
+mod scopes;
 mod shutdown;
 mod slow_clients;
 mod streams;
+mod suites;
+mod tasks;
+mod testruns;
 mod trend;
 mod workers;
