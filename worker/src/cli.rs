@@ -16,7 +16,7 @@ use crate::agent::AgentArguments;
     max_term_width = 100,
     after_help = "Most options can also be set in the environment (MASTER_URL, MASTER_TOKEN, \
         WORKER_ID, PROJECT, BRANCH, COMMIT, VARIANT, WORKER_PYTHON, WORKER_RUN_TIMEOUT, \
-        WORKER_STALL_TIMEOUT, WORKER_UPLOAD_TIMEOUT, WORKER_SAVE, WORKER_STATE_DIR, WORKER_QUIET) or in the table [tool.pytest-platform] of \
+        WORKER_STALL_TIMEOUT, WORKER_UPLOAD_TIMEOUT, WORKER_SAVE, WORKER_STATE_DIR, WORKER_MEMORY, WORKER_QUIET) or in the table [tool.pytest-platform] of \
         pyproject.toml. `pytest-platform-worker config` shows what is in force and why."
 )]
 pub struct Cli {
@@ -133,6 +133,9 @@ pub struct Options {
     /// Where journals are kept [default: pytest-platform in the user's state folder]
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
+    /// Measure the peak memory of each test (Linux only, some 20 µs a test)
+    #[arg(long)]
+    pub memory: bool,
     /// Do not print the closing line
     #[arg(short, long)]
     pub quiet: bool,

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::deliver::{Preparations, deliver, quoted};
 use crate::events::{Heard, Listener, locked};
 use crate::journal::{Beginning, Journal};
-use crate::pytest::{Finished, Interpreter, Limits, Pytest, STOP_GRACE};
+use crate::pytest::{Finished, Interpreter, Launch, Limits, Pytest, STOP_GRACE};
 use crate::stream::Labels;
 use crate::{exit, report};
 
@@ -59,13 +59,18 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
             return ExitCode::from(exit::NO_PYTHON);
         }
     };
-    let started = Pytest::start(
-        &python,
-        &arguments.python_arg,
-        &arguments.pytest_arguments,
-        supervision.as_ref().map(Supervision::guarded),
-    );
-    let (mut pytest, pipe) = match started {
+    let launch = Launch {
+        python: &python,
+        python_arguments: &arguments.python_arg,
+        arguments: &arguments.pytest_arguments,
+        memory: settings.memory.value,
+        guarded: supervision.as_ref().map(Supervision::guarded),
+    };
+    run_pytest(&settings, &launch)
+}
+
+fn run_pytest(settings: &Settings, launch: &Launch) -> ExitCode {
+    let (mut pytest, pipe) = match Pytest::start(launch) {
         Ok(started) => started,
         Err(error) => {
             report::say(&error.to_string());
@@ -78,19 +83,19 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     };
     if let Some(reason) = pytest.unheard() {
         pytest.limit(limits, || false);
-        return unreported(pytest, &reason, &arguments.pytest_arguments);
+        return unreported(pytest, &reason, launch.arguments);
     }
-    let command = command(&python, arguments);
+    let command = command(launch);
     let beginning = Beginning {
         command: Some(command.clone()),
         started_at: Some(pytest.started_at()),
     };
-    let journal = Journal::begin(&settings, beginning);
+    let journal = Journal::begin(settings, beginning);
     let listener = Listener::start(pipe, journal.clone());
     let heard = listener.shared();
     pytest.limit(limits, move || locked(&heard).run.is_in_session());
-    let mut preparations = if asks_only(&arguments.pytest_arguments) {
-        Preparations::start(&settings, journal.clone())
+    let mut preparations = if asks_only(launch.arguments) {
+        Preparations::start(settings, journal.clone())
     } else {
         let labels = Labels {
             settings: settings.clone(),
@@ -108,18 +113,18 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     let code = ExitCode::from(exit_code(&finished));
     if !heard.hello && finished.log_tail.contains(NO_PYTEST) {
         journal.discard();
-        say_no_pytest(&python);
+        say_no_pytest(launch.python);
         return code;
     }
-    if asks_only(&arguments.pytest_arguments) {
+    if asks_only(launch.arguments) {
         journal.discard();
         return code;
     }
-    let timeout = upload_timeout(&settings, &finished);
+    let timeout = upload_timeout(settings, &finished);
     let (run, ending) = ending(heard, finished);
     journal.end(&ending, &command);
     let run = run.finish(ending);
-    deliver(&settings, preparations, run, &command, timeout);
+    deliver(settings, preparations, run, &command, timeout);
     code
 }
 
@@ -206,14 +211,12 @@ fn say_no_pytest(python: &Interpreter) {
     ));
 }
 
-fn command(python: &Interpreter, arguments: &RunArguments) -> String {
+fn command(launch: &Launch) -> String {
     let words = [OsString::from("-m"), "pytest".into()];
-    let python_arguments = arguments.python_arg.iter();
-    let given = python_arguments
-        .chain(&words)
-        .chain(&arguments.pytest_arguments);
+    let python_arguments = launch.python_arguments.iter();
+    let given = python_arguments.chain(&words).chain(launch.arguments);
     quoted(
-        std::iter::once(python.path.to_string_lossy())
+        std::iter::once(launch.python.path.to_string_lossy())
             .chain(given.map(|argument| argument.to_string_lossy())),
     )
 }

@@ -39,6 +39,8 @@ pub struct Pyproject {
     pub state_dir: Option<PathBuf>,
     /// Bytes that all journals together may take.
     pub state_bytes_max: Option<u64>,
+    /// The peak memory of each test is measured.
+    pub memory: Option<bool>,
     /// No closing line.
     pub quiet: Option<bool>,
 }

@@ -58,6 +58,8 @@ pub struct Settings {
     pub state_dir: Option<Sourced<PathBuf>>,
     /// Bytes that all journals together may take.
     pub state_bytes_max: Sourced<u64>,
+    /// The peak memory of each test is measured.
+    pub memory: Sourced<bool>,
     /// No closing line.
     pub quiet: Sourced<bool>,
     /// Whether git and the CI system are asked what nobody said.
@@ -123,7 +125,8 @@ impl Settings {
             save: from.path("--save", options.save.clone(), "WORKER_SAVE", file.save),
             state_dir: state_dir(options, &from, file.state_dir),
             state_bytes_max: state_bytes_max(&from, file.state_bytes_max, &mut problems),
-            quiet: quiet(options, &from, file.quiet),
+            memory: switch(options.memory, &MEMORY, &from, file.memory),
+            quiet: switch(options.quiet, &QUIET, &from, file.quiet),
             asks_around: true,
             problems,
         }
@@ -242,16 +245,33 @@ fn variant(
     kept.map(|(label, value)| (label, name(value))).collect()
 }
 
-fn quiet(options: &Options, from: &Sources, in_file: Option<bool>) -> Sourced<bool> {
-    if options.quiet {
-        return Sourced::new(true, Source::Flag("--quiet"));
+/// What a switch is called in the first two places.
+struct Names {
+    flag: &'static str,
+    variable: &'static str,
+}
+
+const MEMORY: Names = Names {
+    flag: "--memory",
+    variable: "WORKER_MEMORY",
+};
+
+const QUIET: Names = Names {
+    flag: "--quiet",
+    variable: "WORKER_QUIET",
+};
+
+/// Something that is on or off.
+fn switch(given: bool, names: &Names, from: &Sources, in_file: Option<bool>) -> Sourced<bool> {
+    if given {
+        return Sourced::new(true, Source::Flag(names.flag));
     }
-    if let Some(found) = from.variable("WORKER_QUIET") {
+    if let Some(found) = from.variable(names.variable) {
         let off = ["0", "false", "no", "off"].contains(&found.value.to_lowercase().as_str());
         return Sourced::new(!off, found.source);
     }
     match in_file {
-        Some(quiet) => Sourced::new(quiet, from.file()),
+        Some(is_on) => Sourced::new(is_on, from.file()),
         None => Sourced::new(false, Source::Default),
     }
 }

@@ -57,6 +57,7 @@ pub fn show(settings: &Settings, to: &mut dyn Write) -> io::Result<()> {
         None => row::<String>(to, "state-dir", None)?,
     }
     row(to, "state-bytes-max", Some(&settings.state_bytes_max))?;
+    row(to, "memory", Some(&settings.memory))?;
     row(to, "quiet", Some(&settings.quiet))?;
     if let Some(ci) = &facts.ci {
         line(to, "ci", &format!("{} {}", ci.name, ci.url).trim(), None)?;

@@ -24,6 +24,21 @@ del folder, first, os
 runpy.run_module('pytest', run_name='__main__', alter_sys=True)
 ";
 
+/// What is started, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Launch<'a> {
+    /// Python.
+    pub python: &'a Interpreter,
+    /// Flags of Python itself.
+    pub python_arguments: &'a [OsString],
+    /// Arguments of pytest.
+    pub arguments: &'a [OsString],
+    /// Whether the peak memory of each test is measured.
+    pub memory: bool,
+    /// A run that belongs to an agent has a guard between the worker and pytest.
+    pub guarded: Option<&'a Guarded>,
+}
+
 /// What pytest inherits for the plugin.
 #[derive(Debug)]
 pub(super) struct Handed {
@@ -38,36 +53,24 @@ const FLAGS_WITH_VALUE: &[u8] = b"XWQ";
 
 /// `python PYTHON_ARGUMENTS -m pytest ARGUMENTS`, loading the plugin, which finds its pipe.
 pub(super) fn command(
-    python: &Interpreter,
-    python_arguments: &[OsString],
-    arguments: &[OsString],
+    launch: &Launch,
     plugin: &Result<PluginFolder, NoFolder>,
     handed: &Handed,
-    guarded: Option<&Guarded>,
 ) -> Command {
-    let mut command = Command::new(&python.path);
-    if let Some(guarded) = guarded {
+    let mut command = Command::new(&launch.python.path);
+    if let Some(guarded) = launch.guarded {
         command.env_clear().envs(guarded.variables.iter().cloned());
     }
     command
-        .args(python_arguments)
+        .args(launch.python_arguments)
         .env_remove("PYTEST_PLATFORM_FD")
         .env_remove("PYTEST_PLATFORM_PYTHONPATH")
         .env_remove("PYTEST_PLATFORM_OUTPUT")
+        .env_remove("PYTEST_PLATFORM_MEMORY")
         .env_remove("MASTER_TOKEN");
     match plugin {
         Ok(plugin) => {
-            let original = match guarded {
-                Some(guarded) => guarded.variable("PYTHONPATH"),
-                None => std::env::var_os("PYTHONPATH"),
-            };
-            load(
-                plugin.path(),
-                python_arguments,
-                handed,
-                original,
-                &mut command,
-            );
+            load(launch, plugin.path(), handed, &mut command);
         }
         // One that is installed would report on its own what is said to be not reported.
         Err(_) => {
@@ -76,22 +79,20 @@ pub(super) fn command(
                 .env("PYTEST_PLATFORM_NESTED", "1");
         }
     }
-    command.args(arguments);
-    match guarded {
+    command.args(launch.arguments);
+    match launch.guarded {
         Some(guarded) => guarded.around(&command),
         None => command,
     }
 }
 
 /// Makes pytest load the plugin and the plugin find its pipe.
-fn load(
-    folder: &Path,
-    python_arguments: &[OsString],
-    handed: &Handed,
-    original: Option<OsString>,
-    command: &mut Command,
-) {
-    if ignores_environment(python_arguments) {
+fn load(launch: &Launch, folder: &Path, handed: &Handed, command: &mut Command) {
+    let original = match launch.guarded {
+        Some(guarded) => guarded.variable("PYTHONPATH"),
+        None => std::env::var_os("PYTHONPATH"),
+    };
+    if ignores_environment(launch.python_arguments) {
         command.args(["-c", BOOTSTRAP]).arg(folder);
     } else {
         command
@@ -102,6 +103,9 @@ fn load(
         .args(["-p", "pytest_platform.plugin"])
         .env("PYTEST_PLATFORM_FD", handed.events.as_raw_fd().to_string())
         .env("PYTEST_PLATFORM_OUTPUT", handed.spares.names());
+    if launch.memory {
+        command.env("PYTEST_PLATFORM_MEMORY", "1");
+    }
     if let Some(original) = original {
         command.env("PYTEST_PLATFORM_PYTHONPATH", original);
     }

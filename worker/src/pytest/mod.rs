@@ -23,6 +23,7 @@ pub use event_pipe::EventPipe;
 pub use guard::guard;
 pub use guarded::Guarded;
 pub use interpreter::Interpreter;
+pub use launch::Launch;
 pub use limits::Limits;
 pub use process::{Finished, Pytest};
 pub(crate) use pump::is_ready;

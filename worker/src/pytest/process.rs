@@ -1,6 +1,5 @@
 //! pytest's process, from its start to its end.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -18,9 +17,7 @@ use rustix::process::Pid;
 
 use super::activity::Activity;
 use super::event_pipe::EventPipe;
-use super::guarded::Guarded;
-use super::interpreter::Interpreter;
-use super::launch::{self, Handed};
+use super::launch::{self, Handed, Launch};
 use super::limits::{Limits, Watch};
 use super::living::Living;
 use super::plugin_folder;
@@ -92,14 +89,8 @@ pub struct Finished {
 
 impl Pytest {
     /// Starts `python -m pytest` with the plugin and these arguments. Where the plugin can be written
-    /// nowhere, the tests run without it. The thread that starts it has to wait for it as well. A run
-    /// that belongs to an agent has a guard between the worker and pytest.
-    pub fn start(
-        python: &Interpreter,
-        python_arguments: &[OsString],
-        arguments: &[OsString],
-        guarded: Option<&Guarded>,
-    ) -> Result<(Self, EventPipe), StartError> {
+    /// nowhere, the tests run without it. The thread that starts it has to wait for it as well.
+    pub fn start(launch: &Launch) -> Result<(Self, EventPipe), StartError> {
         let plugin = PluginFolder::write();
         let streams = Streams::like_ours();
         let (from, to) = roomy_pipe().map_err(StartError::System)?;
@@ -116,14 +107,7 @@ impl Pytest {
                 .as_ref()
                 .map_or_else(|_| Spares::default(), |_| Spares::of(&streams.carried)),
         };
-        let mut command = launch::command(
-            python,
-            python_arguments,
-            arguments,
-            &plugin,
-            &handed,
-            guarded,
-        );
+        let mut command = launch::command(launch, &plugin, &handed);
         command.stdout(streams.stdout).stderr(streams.stderr);
         let leads_group = !has_terminal();
         if leads_group {
@@ -134,12 +118,12 @@ impl Pytest {
             Ok(process) => process,
             Err(error) => {
                 signals.finish();
-                let path = python.path.clone();
+                let path = launch.python.path.clone();
                 return Err(StartError::Spawn { path, error });
             }
         };
         living.begin(process, leads_group);
-        if guarded.is_some() {
+        if launch.guarded.is_some() {
             living.adopt_orphans();
         }
         if let Ok(plugin) = &plugin {
@@ -167,7 +151,7 @@ impl Pytest {
             started,
             started_at,
             plugin,
-            is_guarded: guarded.is_some(),
+            is_guarded: launch.guarded.is_some(),
         };
         let pipe = EventPipe {
             from,

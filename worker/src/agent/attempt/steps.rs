@@ -163,7 +163,8 @@ impl Steps<'_> {
             .arg(flag_of("--python", &prepared.python))
             .arg(flag_of("--save", saved))
             .arg(flag_of("--state-dir", &state))
-            .arg(flag("--run-timeout", &self.seconds_left().to_string()));
+            .arg(flag("--run-timeout", &self.seconds_left().to_string()))
+            .arg("--memory");
         for (name, value) in [("--branch", &fetched.branch), ("--commit", &fetched.commit)] {
             if let Some(value) = value {
                 command.arg(flag(name, value));

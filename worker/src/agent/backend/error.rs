@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 /// Longest wait that a backend may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 
 /// Why a request did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

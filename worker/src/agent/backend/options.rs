@@ -169,6 +169,9 @@ mod tests {
     fn no_password_is_shown() {
         let options = read("agent --backend-url http://u:hidden@h --password secret").unwrap();
         let shown = format!("{options:?}");
-        assert!(!shown.contains("hidden") && !shown.contains("secret"), "{shown}");
+        assert!(
+            !shown.contains("hidden") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }

@@ -131,13 +131,11 @@ impl Outbox {
 
     /// The backend has it.
     pub(super) fn sent(&mut self, waiting: &Waiting) -> io::Result<()> {
-        match &waiting.path {
-            Some(path) => std::fs::remove_file(path),
-            None => {
-                self.unwritten.retain(|other| other != waiting);
-                Ok(())
-            }
+        if let Some(path) = &waiting.path {
+            return std::fs::remove_file(path);
         }
+        self.unwritten.retain(|other| other != waiting);
+        Ok(())
     }
 
     /// The backend will never take it: it is put aside for people to look at.

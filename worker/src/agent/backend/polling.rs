@@ -19,7 +19,7 @@ use crate::agent::attempt::{Outcome, Reporting, Workshop, carry_out};
 use crate::{exit, report};
 
 /// Longest pause after something failed, unless the interval is longer anyway.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// How long an agent that was told to stop tries to deliver what is left.
 const LAST_DELIVERY_MAX: Duration = Duration::from_secs(10);
@@ -123,11 +123,8 @@ impl<'a> Poller<'a> {
                 Err(BackendError::Stopped) => break,
                 Err(error) => self.failed(&error),
             };
-            let pause = match self.outbox.is_empty() {
-                true => pause,
-                false => pause.min(self.deliver_at.saturating_duration_since(Instant::now())),
-            };
-            self.client.wait(pause, self.stop.told());
+            self.client
+                .wait(self.until_delivery(pause), self.stop.told());
         }
         self.deliver_the_last();
     }
@@ -290,6 +287,14 @@ impl<'a> Poller<'a> {
             self.logger.say(Level::Error, &words);
         }
         Ok(())
+    }
+
+    /// The pause, cut short where a delivery is due before its end.
+    fn until_delivery(&self, pause: Duration) -> Duration {
+        if self.outbox.is_empty() {
+            return pause;
+        }
+        pause.min(self.deliver_at.saturating_duration_since(Instant::now()))
     }
 
     fn deliver_the_last(&mut self) {

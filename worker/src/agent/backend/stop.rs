@@ -62,7 +62,7 @@ impl Stop {
         async move {
             if count.wait_for(|count| *count > 0).await.is_err() {
                 // Nobody listens any more: nobody will tell.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }
