@@ -94,7 +94,8 @@ impl Outbox {
         }
         let room = JOB_LOG_BYTES_MAX - CUT.len() as u64 - state.written;
         let kept = &bytes[..bytes.len().min(room as usize)];
-        state.is_cut = kept.len() < bytes.len() || !self.write(&mut state, kept);
+        let is_written = self.write(&mut state, kept);
+        state.is_cut = !is_written || kept.len() < bytes.len();
         if state.is_cut {
             self.write(&mut state, CUT.as_bytes());
         }
