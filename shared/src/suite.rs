@@ -300,18 +300,16 @@ fn error(job: &Job, run: Option<&RunSummary>) -> Option<SuiteError> {
 
 /// Tests that fail complete a suite; a pytest that could not run them, or died of them, does not.
 fn no_run(job: &Job, run: Option<&RunSummary>) -> Option<SuiteError> {
+    let could_run = || {
+        let code = job.exit_code;
+        !code.is_some_and(|code| EXIT_CODES_OF_NO_RUN.contains(&code))
+    };
     let what = match run.map(|run| run.status) {
         Some(RunStatus::UsageError) => "refused its arguments",
         Some(RunStatus::InternalError) => "had an internal error",
         Some(RunStatus::Crashed | RunStatus::Lost) => "died while it ran",
-        Some(_) => return None,
-        None if job
-            .exit_code
-            .is_some_and(|code| EXIT_CODES_OF_NO_RUN.contains(&code)) =>
-        {
-            "could not run"
-        }
-        None => return None,
+        None if !could_run() => "could not run",
+        Some(_) | None => return None,
     };
     let code = job.exit_code;
     let code = code.map_or_else(String::new, |code| format!(" (exit code {code})"));

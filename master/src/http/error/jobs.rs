@@ -20,12 +20,6 @@ impl ApiError {
         let detail = format!("there is no environment `{name}`; GET /environments lists them");
         Self::new(StatusCode::NOT_FOUND, "environment_not_found", detail)
     }
-
-    /// 404: no such attempt.
-    pub(in crate::http) fn attempt_not_found(number: i64) -> Self {
-        let detail = format!("nobody was given the task {number}");
-        Self::new(StatusCode::NOT_FOUND, "attempt_not_found", detail)
-    }
 }
 
 impl From<JobsError> for ApiError {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use shared::error::Problem;
 use shared::job::{Job, JobKind, NewJob};
 use shared::limits::JOB_BODY_BYTES_MAX;
-use shared::validate;
+use shared::validate::{self, Invalid};
 
 use super::{created, location, project_of_new};
 use crate::http::app::App;
@@ -13,6 +13,8 @@ use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::intake;
 use crate::http::problems::JsonProblems;
+use crate::jobs::JobsError;
+use crate::library::LibraryError;
 
 /// Queues a job
 ///
@@ -41,21 +43,29 @@ pub(in crate::http) async fn handle(
 ) -> Result<Response, ApiError> {
     let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
     let new: NewJob = read.await?;
-    let job = queue(&app, &asking, new, JobKind::Job).await?;
+    let job = queue(&app, &asking, new, JobKind::Job, |invalid| invalid).await?;
     Ok(created(&job, &location(&job)))
 }
 
-/// Queues a job of any kind.
+/// Queues a job of any kind. `words` names a field that breaks a rule as the client called it.
 pub(in crate::http::endpoints) async fn queue(
     app: &App,
     asking: &Asking,
     mut new: NewJob,
     kind: JobKind,
+    words: fn(Invalid) -> Invalid,
 ) -> Result<Job, ApiError> {
     validate::job::trim(&mut new);
     new.project = project_of_new(asking, new.project)?;
     // Before the library is packed for a job that cannot be.
-    validate::job::new_job(&new)?;
-    app.library.pin(&mut new.source).await?;
-    Ok(app.jobs.create(new, kind, None).await?)
+    validate::job::new_job(&new).map_err(words)?;
+    match app.library.pin(&mut new.source).await {
+        Ok(()) => {}
+        Err(LibraryError::Invalid(invalid)) => return Err(words(invalid).into()),
+        Err(error) => return Err(error.into()),
+    }
+    match app.jobs.create(new, kind, None).await {
+        Err(JobsError::Invalid(invalid)) => Err(words(invalid).into()),
+        outcome => Ok(outcome?),
+    }
 }

@@ -68,7 +68,7 @@ impl Drop for HandedOut {
             let released = FinishAttempt {
                 ending: AttemptEnding::Released,
                 error_kind: None,
-                error: None,
+                error: Some("the agent had gone when it was to get the job".to_owned()),
                 exit_code: None,
             };
             if let Err(error) = jobs.finish(job, attempt, released).await {

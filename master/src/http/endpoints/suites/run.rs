@@ -6,7 +6,7 @@ use shared::error::Problem;
 use shared::job::JobKind;
 use shared::limits::JOB_BODY_BYTES_MAX;
 use shared::suite::{RunSuite, Suite};
-use shared::validate::{self, Invalid};
+use shared::validate::Invalid;
 
 use crate::http::app::App;
 use crate::http::caller::Asking;
@@ -42,10 +42,9 @@ pub(in crate::http) async fn handle(
     if wanted.project.as_deref().is_none_or(str::is_empty) {
         wanted.project = asking.0.project().map(str::to_owned);
     }
-    let mut new = wanted.to_job()?;
-    validate::job::trim(&mut new);
-    validate::job::new_job(&new).map_err(in_the_words_of_a_suite)?;
-    let job = create::queue(&app, &asking, new, JobKind::Suite).await?;
+    let new = wanted.to_job()?;
+    let words = in_the_words_of_a_suite;
+    let job = create::queue(&app, &asking, new, JobKind::Suite, words).await?;
     Ok(Json(Suite::of(&job, None)))
 }
 

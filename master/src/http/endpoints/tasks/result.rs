@@ -85,16 +85,12 @@ pub(in crate::http) async fn handle(
 
 /// The job that a task was, when the caller sees it.
 async fn job_of(app: &App, asking: &Asking, attempt: i64) -> Result<i64, ApiError> {
-    let not_found = |error| match error {
-        JobsError::NotFound(_) => ApiError::attempt_not_found(attempt),
-        other => other.into(),
-    };
-    let job = app.jobs.job_of_attempt(attempt).await.map_err(not_found)?;
-    if let Some(project) = asking.0.project() {
-        let name = job.to_string();
-        let seen = app.jobs.get(&name, Some(project)).await;
-        seen.map_err(not_found)?;
-    }
+    let job = app.jobs.job_of_attempt(attempt).await?;
+    let seen = app.jobs.get(&job.to_string(), asking.0.project()).await;
+    seen.map_err(|error| match error {
+        JobsError::NotFound(_) => JobsError::NoAttempt(attempt),
+        other => other,
+    })?;
     Ok(job)
 }
 

@@ -6,7 +6,7 @@ use shared::error::Problem;
 use shared::job::JobKind;
 use shared::limits::JOB_BODY_BYTES_MAX;
 use shared::testrun::{NewTestrun, Testrun};
-use shared::validate::{self, Invalid};
+use shared::validate::Invalid;
 
 use crate::http::app::App;
 use crate::http::caller::Asking;
@@ -41,10 +41,8 @@ pub(in crate::http) async fn handle(
 ) -> Result<Response, ApiError> {
     let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
     let wanted: NewTestrun = read.await?;
-    let mut new = wanted.into_job();
-    validate::job::trim(&mut new);
-    validate::job::new_job(&new).map_err(in_the_words_of_a_testrun)?;
-    let job = create::queue(&app, &asking, new, JobKind::Testrun).await?;
+    let (new, words) = (wanted.into_job(), in_the_words_of_a_testrun);
+    let job = create::queue(&app, &asking, new, JobKind::Testrun, words).await?;
     let location = format!("/api/testrun/{}", job.id);
     Ok(created(&Testrun::of(job, String::new()), &location))
 }
