@@ -12,7 +12,7 @@ use crate::{console, places, process};
 /// The linters, pinned, so that a new release of one turns nothing red.
 const LINTERS: [&str; 3] = ["ruff==0.14.5", "mypy==1.18.2", "pytest==9.2.0"];
 /// Folders with Python in them, from the root.
-const PYTHON_FOLDERS: [&str; 4] = ["worker", "tests", "demo", "chaos"];
+const PYTHON_FOLDERS: [&str; 5] = ["worker", "tests", "demo", "chaos", "deploy"];
 
 /// rustfmt.
 pub(super) fn format() -> Result<Tally> {
