@@ -17,6 +17,9 @@ use super::words::{Secrets, last_lines};
 /// Between two looks at whether it has ended.
 const TICK: Duration = Duration::from_millis(50);
 
+/// The same for one that says nothing more.
+const ENDING_TICK: Duration = Duration::from_millis(2);
+
 /// Between two looks at how much it has written.
 const WEIGH_EVERY: Duration = Duration::from_millis(500);
 
@@ -215,7 +218,8 @@ impl<'a> Hearing<'a> {
     /// Hears what comes within `timeout`. Answers whether anything came.
     fn hear(&mut self, timeout: Duration, log: &mut JobLog<impl Write>) -> io::Result<bool> {
         if !self.is_open {
-            std::thread::sleep(timeout);
+            // It ends soon: it has closed what it says things on.
+            std::thread::sleep(timeout.min(ENDING_TICK));
             return Ok(false);
         }
         if !is_readable(&self.from, timeout)? {

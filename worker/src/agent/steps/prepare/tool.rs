@@ -79,7 +79,15 @@ fn install(
         &[words[0], words[1], environment.as_os_str()],
         log,
     )?;
-    let words = ["-m", "pip", "install", "--quiet", "uv"].map(OsStr::new);
+    let words = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "uv",
+    ]
+    .map(OsStr::new);
     run(&environment.join("bin/python"), &words, log)?;
     std::fs::rename(environment.join("bin/uv"), installed).map_err(system)
 }

@@ -81,3 +81,6 @@ pub(super) fn unpack(archive: &Path, into: &Path, limits: &Limits) -> Result<Unp
     }
     Ok(meter.into_unpacked())
 }
+
+#[cfg(test)]
+mod tests;
