@@ -77,21 +77,29 @@ fn shown(text: &str) -> String {
     start.escape_debug().to_string()
 }
 
-/// `/jobs/{job}/attempts/{attempt}/...`: both are numbers out of a lease.
+/// `/jobs/{job}/attempts/{attempt}/...`: both are numbers out of a lease. The caller may see the job, or there
+/// is none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttemptOf {
     pub(super) job: i64,
     pub(super) attempt: i64,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for AttemptOf {
+impl FromRequestParts<App> for AttemptOf {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let (job, attempt) = path.map_or_else(|_| Default::default(), |Path(names)| names);
         match (number(&job), number(&attempt)) {
-            (Some(job), Some(attempt)) => Ok(Self { job, attempt }),
+            (Some(job), Some(attempt)) => {
+                let asking = Asking::from_request_parts(parts, state).await?;
+                if let Some(own) = asking.0.project() {
+                    // Refused when it is of another project, as if it were not there.
+                    state.jobs.get(&job.to_string(), Some(own)).await?;
+                }
+                Ok(Self { job, attempt })
+            }
             (None, _) => Err(ApiError::job_not_found(&shown(&job))),
             (Some(_), None) => Err(ApiError::malformed(
                 "invalid_path",
