@@ -37,25 +37,44 @@ pub(super) enum PackError {
     Failed(LibraryError),
 }
 
+fn unwritable(error: io::Error) -> LibraryError {
+    LibraryError::FileSystem(format!("a temporary file of the master: {error}"), error)
+}
+
+impl From<LibraryError> for PackError {
+    fn from(error: LibraryError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+type Builder = tar::Builder<zstd::Encoder<'static, Hashing>>;
+
 /// Packs the files of a list. Each is read once, and must be as the list says before and after.
 pub(super) fn pack(tree: &Tree, entries: &[Entry]) -> Result<Packed, PackError> {
-    let unwritable = |error: io::Error| {
-        let told = format!("a temporary file of the master: {error}");
-        PackError::Failed(LibraryError::FileSystem(told, error))
-    };
+    let mut builder = begin().map_err(unwritable)?;
+    for entry in entries {
+        append(&mut builder, tree, entry)?;
+    }
+    Ok(end(builder).map_err(unwritable)?)
+}
+
+/// The snapshot of no files.
+pub(super) fn pack_nothing() -> Result<Packed, LibraryError> {
+    begin().and_then(end).map_err(unwritable)
+}
+
+fn begin() -> io::Result<Builder> {
     let target = Hashing {
         inner: SpooledTempFile::new(MEMORY_BYTES_MAX),
         hasher: blake3::Hasher::new(),
         bytes: 0,
     };
-    let encoder = zstd::Encoder::new(target, LEVEL).map_err(unwritable)?;
-    let mut builder = tar::Builder::new(encoder);
-    for entry in entries {
-        append(&mut builder, tree, entry)?;
-    }
-    let finished = builder.into_inner().and_then(zstd::Encoder::finish);
-    let mut target = finished.map_err(unwritable)?;
-    target.inner.rewind().map_err(unwritable)?;
+    Ok(tar::Builder::new(zstd::Encoder::new(target, LEVEL)?))
+}
+
+fn end(builder: Builder) -> io::Result<Packed> {
+    let mut target = builder.into_inner()?.finish()?;
+    target.inner.rewind()?;
     Ok(Packed {
         hash: target.hasher.finalize().to_hex().to_string(),
         bytes: target.bytes,
@@ -63,11 +82,7 @@ pub(super) fn pack(tree: &Tree, entries: &[Entry]) -> Result<Packed, PackError> 
     })
 }
 
-fn append(
-    builder: &mut tar::Builder<impl Write>,
-    tree: &Tree,
-    entry: &Entry,
-) -> Result<(), PackError> {
+fn append(builder: &mut Builder, tree: &Tree, entry: &Entry) -> Result<(), PackError> {
     let failed = |obstacle: Obstacle| match obstacle.kind {
         ObstacleKind::FileSystem(_) => PackError::Failed(obstacle.named("source.files")),
         _ => PackError::Changed(obstacle.at),
