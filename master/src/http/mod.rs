@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod audit;
 mod caller;
+mod cross_site;
 mod cursor;
 mod deadline;
 mod endpoints;

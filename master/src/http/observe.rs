@@ -89,11 +89,17 @@ fn log(
         tracing::error!(%method, path, status, duration_ms, request_id, code, ?cause, "request");
     } else if error.is_some() {
         tracing::info!(%method, path, status, duration_ms, request_id, code, "request");
-    } else if path == "/health" {
+    } else if is_routine(path) {
         tracing::debug!(%method, path, status, duration_ms, request_id, "request");
     } else {
         tracing::info!(%method, path, status, duration_ms, request_id, "request");
     }
+}
+
+/// What programs ask or say every few seconds, as long as it goes well.
+fn is_routine(path: &str) -> bool {
+    matches!(path, "/health" | "/agents/lease" | "/api/task/available")
+        || (path.starts_with("/jobs/{job}/attempts/") && !path.ends_with("/finish"))
 }
 
 #[cfg(test)]

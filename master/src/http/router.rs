@@ -20,9 +20,9 @@ use super::endpoints::{
     finish_run, health, index, jobs, library, login, logout, open_run, openapi_json, post_results,
     projects, refresh, results, run, suites, tasks, testruns, trend, whoami, workers,
 };
-use super::error::ApiError;
+use super::error::{ApiError, LOG_BYTES};
 use super::openapi::Document;
-use super::{deadline, gate, host, intake, observe, security_headers};
+use super::{cross_site, deadline, gate, host, intake, observe, security_headers};
 use crate::config::{Config, CorsOrigins};
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -98,6 +98,7 @@ pub fn router(app: App, config: &Config) -> Router {
                 .and(NotForContentType::SSE),
         );
     let gate = gate::Gate::new(app.access.clone());
+    let strangers = cross_site::Trusted::new(config);
     let router: Router<App> = endpoints().into();
     let router = router
         .fallback(unknown_path)
@@ -106,6 +107,7 @@ pub fn router(app: App, config: &Config) -> Router {
         .layer(CatchPanicLayer::custom(ApiError::from_panic))
         .layer(compression)
         .layer(from_fn_with_state(gate, gate::check))
+        .layer(from_fn_with_state(strangers, cross_site::check))
         .layer(from_fn(security_headers::add));
     let router = match config.tls {
         Some(_) => router.layer(from_fn(security_headers::add_https_only)),
@@ -144,15 +146,29 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     Some(
         CorsLayer::new()
             .allow_origin(origins)
-            .allow_methods([Method::GET, Method::HEAD, Method::POST])
+            .allow_methods([
+                Method::GET,
+                Method::HEAD,
+                Method::POST,
+                Method::PUT,
+                Method::DELETE,
+            ])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_ENCODING,
                 header::CONTENT_TYPE,
                 header::IF_NONE_MATCH,
+                HeaderName::from_static("last-event-id"),
                 request_id.clone(),
             ])
-            .expose_headers([header::ETAG, header::LINK, header::RETRY_AFTER, request_id]),
+            .expose_headers([
+                header::ETAG,
+                header::LINK,
+                header::LOCATION,
+                header::RETRY_AFTER,
+                LOG_BYTES,
+                request_id,
+            ]),
     )
 }
 

@@ -20,6 +20,15 @@ impl ApiError {
         let detail = format!("there is no environment `{name}`; GET /environments lists them");
         Self::new(StatusCode::NOT_FOUND, "environment_not_found", detail)
     }
+
+    /// 403: a web page of another origin wants to change something.
+    pub(in crate::http) fn page_of_other_origin(origin: &str) -> Self {
+        let detail = format!(
+            "a page of `{}` may change nothing here; --cors-origin names the pages that may",
+            origin.escape_debug()
+        );
+        Self::new(StatusCode::FORBIDDEN, "other_origin", detail)
+    }
 }
 
 impl From<JobsError> for ApiError {

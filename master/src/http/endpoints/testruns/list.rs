@@ -69,7 +69,7 @@ pub(in crate::http) async fn handle(
 
 fn number<T>(parameters: &Parameters, name: &str, max: T) -> Result<Option<T>, ApiError>
 where
-    T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display,
+    T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display + Copy,
 {
     let expected = format!("a whole number from 1 to {max}");
     let in_range = |number: &T| *number >= T::from(1) && *number <= max;
