@@ -53,5 +53,6 @@ mod streams;
 mod suites;
 mod tasks;
 mod testruns;
+mod tls;
 mod trend;
 mod workers;
