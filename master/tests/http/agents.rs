@@ -293,6 +293,7 @@ async fn an_agent_that_hung_up_while_it_waited_is_handed_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_not_lost_with_an_agent_that_hangs_up_at_the_same_moment() {
     let app = App::start().await;
+    let mut waiting = 0;
     for round in 1..=20 {
         let gone = asking(&app, "gone").await;
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -301,24 +302,23 @@ async fn a_job_is_not_lost_with_an_agent_that_hangs_up_at_the_same_moment() {
             tokio::time::sleep(Duration::from_millis(round % 10)).await;
             drop(gone);
         };
-        tokio::join!(queueing, leaving);
-    }
-    // Most come back at once; one whose answer was sent before its agent left waits for its lease.
-    let mut handed_on = 0;
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline && handed_on < 20 {
+        let (job, ()) = tokio::join!(queueing, leaving);
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let lease = app.lease("agent-1").await;
-        if lease.is_null() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        if lease.is_object() {
+            assert_eq!(lease["job"], job["id"]);
+            app.finished(&lease, &passed()).await;
+        } else {
+            // Its answer was sent before the agent left: it waits for the end of the lease.
+            let job = app.json(&format!("/jobs/{}", job["id"])).await;
+            assert_eq!(
+                (&job["state"], &job["agent"]),
+                (&json!("running"), &json!("gone"))
+            );
+            waiting += 1;
         }
-        app.finished(&lease, &passed()).await;
-        handed_on += 1;
     }
-    let running = app.json("/jobs?state=running").await;
-    let waiting = running.as_array().unwrap().len();
-    println!("{handed_on} came back, {waiting} wait for the end of a lease");
-    assert_eq!(handed_on + waiting, 20);
+    println!("{waiting} of 20 wait for the end of a lease");
     app.stop().await;
 }
 

@@ -194,17 +194,18 @@ async fn lists_are_filtered() {
     app.leased("agent-1").await;
     app.posted("/jobs/2/rerun", &Value::Null, 201).await;
     for (query, expected) in [
-        ("project=other", vec![3, 2]),
+        ("project=other", vec![4, 2]),
         ("username=Steve", vec![1]),
         ("environment=7", vec![1]),
         ("environment=8", vec![]),
         ("state=running", vec![1]),
         ("agent=agent-1", vec![1]),
         ("agent=agent-2", vec![]),
-        ("kind=job", vec![3, 2, 1]),
+        ("kind=job", vec![4, 2, 1]),
+        ("kind=testrun", vec![3]),
         ("kind=suite", vec![]),
-        ("rerun_of=2", vec![3]),
-        ("project=", vec![3, 2, 1]),
+        ("rerun_of=2", vec![4]),
+        ("project=", vec![4, 3, 2, 1]),
     ] {
         let jobs = app.json(&format!("/jobs?{query}")).await;
         let ids: Vec<i64> = jobs
