@@ -14,7 +14,6 @@ import time
 import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Callable, Iterator
 
 from platform_under_test import Answer, Master, Programs
@@ -129,19 +128,14 @@ class Place:
     def __enter__(self) -> Place:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for agent in self.agents:
             agent.stop_all()
-        if kind is not None:
-            for agent in self.agents:
-                print(f"--- {agent.name} said:\n{agent.said()[-6000:]}", file=sys.stderr)
-            said = self.master.log.read_text(errors="replace")
-            print(f"--- the master said:\n{said[-6000:]}", file=sys.stderr)
+        # pytest shows this when the story failed.
+        for agent in self.agents:
+            print(f"--- {agent.name} said:\n{agent.said()[-6000:]}")
+        said = self.master.log.read_text(errors="replace")
+        print(f"--- the master said:\n{said[-6000:]}")
         self.master.stop()
 
     def start_master(self) -> None:
