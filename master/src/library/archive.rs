@@ -58,14 +58,12 @@ pub(super) async fn check_known(store: &Store, hash: &str) -> Result<(), Library
             format!("must be {HASH_DIGITS} hexadecimal digits, as POST /archives answers them");
         return Err(Invalid::new(field, reason).into());
     }
-    match content::in_use(store, hash, Utc::now()).await? {
-        Some(Some(_)) => Ok(()),
-        _ => {
-            let reason = "there is no such archive, or it was not used for so long that it was \
-                          forgotten; upload it to POST /archives first";
-            Err(Invalid::new(field, reason).into())
-        }
+    if let Some(Some(_)) = content::in_use(store, hash, Utc::now()).await? {
+        return Ok(());
     }
+    let reason = "there is no such archive, or it was not used for so long that it was forgotten; \
+                  upload it to POST /archives first";
+    Err(Invalid::new(field, reason).into())
 }
 
 /// Whether a text is a hash as it is written here.

@@ -173,8 +173,8 @@ const fn misleads(letter: char) -> bool {
     )
 }
 
-fn is_device(part: &str) -> bool {
-    let stem = part.split('.').next().unwrap_or_default().trim_end();
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
     let stem = stem.to_lowercase();
     if DEVICES.contains(&stem.as_str()) {
         return true;

@@ -54,5 +54,6 @@ mod suites;
 mod tasks;
 mod testruns;
 mod tls;
+mod token_commands;
 mod trend;
 mod workers;
