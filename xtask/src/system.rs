@@ -16,7 +16,7 @@ pub struct Package {
 }
 
 /// What the whole test run needs.
-pub const PACKAGES: [Package; 6] = [
+pub const PACKAGES: [Package; 7] = [
     Package {
         name: "gcc",
         present: || on_path("cc"),
@@ -32,6 +32,10 @@ pub const PACKAGES: [Package; 6] = [
     Package {
         name: "postgresql",
         present: || crate::postgres::programs().is_some(),
+    },
+    Package {
+        name: "bubblewrap",
+        present: || on_path("bwrap"),
     },
     Package {
         name: "libfaketime",

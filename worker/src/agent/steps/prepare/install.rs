@@ -256,12 +256,9 @@ impl<'a> Installer<'a> {
 }
 
 fn failed(arguments: &[&str], ended: &Ended) -> StepFailure {
-    let what = arguments
-        .iter()
-        .take(2)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let words = arguments.iter().take(2).copied();
+    let what: Vec<&str> = words.filter(|word| !word.starts_with('-')).collect();
+    let what = what.join(" ");
     StepFailure::install(format!("`uv {what}` failed: {}", ended.last_words()))
 }
 

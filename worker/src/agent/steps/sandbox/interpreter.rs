@@ -15,7 +15,7 @@ const TOO_MUCH: [&str; 4] = ["/", "/root", "/home", "/var"];
 /// The folders that this Python needs.
 pub(super) fn folders(python: &Path) -> Result<Vec<PathBuf>, String> {
     let output = Command::new(python)
-        .args(["-I", "-S", "-c", QUESTION])
+        .args(["-I", "-c", QUESTION])
         .env_clear()
         .stdin(Stdio::null())
         .stderr(Stdio::null())

@@ -95,7 +95,9 @@ impl Mounts {
         self.say("--bind-try", &[path.to_owned(), path.to_owned()]);
     }
 
-    pub(super) fn into_words(self) -> Vec<OsString> {
+    pub(super) fn into_words(mut self) -> Vec<OsString> {
+        // What lies between these is in memory, and nobody's to fill.
+        self.say("--remount-ro", &["/".into()]);
         self.0
     }
 
