@@ -89,9 +89,18 @@ impl App {
         self.folder
     }
 
+    /// The folder of the database.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        sqlite_url(self.folder())
+    }
+
     /// The database, as a command would open it beside the master.
     pub(crate) async fn store(&self) -> Store {
-        Store::open(&sqlite_url(self.folder.path())).await.unwrap()
+        Store::open(&self.database_url()).await.unwrap()
     }
 
     /// A token that may do something, made beside the master.

@@ -211,6 +211,27 @@ async fn no_answer_has_a_byte_of_another_project() {
         }
     }
     assert!(good > 15, "only {good} answers said anything");
+    // The mark is where it could be found: whoever sees all finds it in many answers.
+    let all = two.app.token("all", &[Scope::Admin], None).await;
+    let mut marked = 0;
+    for path in paths(&two.foreign, &two.own.suite, two.own.testrun) {
+        let answer = ask(
+            &two.app,
+            &format!("Bearer {all}"),
+            Method::GET,
+            &path,
+            &Value::Null,
+        )
+        .await;
+        marked += usize::from(answer.text().contains(MARK));
+    }
+    assert!(marked > 12, "only {marked} answers had the mark");
+    // A job that waits for one of another project says so without a name.
+    let waits = two.get(&format!("/jobs/{}", two.own.job)).await.json();
+    assert!(
+        waits["waits_for"].to_string().contains("another project"),
+        "{waits}"
+    );
     two.app.stop().await;
 }
 

@@ -11,6 +11,7 @@
 mod engines;
 mod make;
 
+mod access;
 mod arrival;
 mod bad_input;
 mod cases;
@@ -33,3 +34,4 @@ mod streams_lost;
 mod streams_races;
 mod streams_refused;
 mod texts;
+mod zz_drain;
