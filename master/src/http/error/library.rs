@@ -2,37 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 
 use super::{ApiError, RETRY_AFTER};
 use crate::library::LibraryError;
 
 impl ApiError {
-    /// 403: a page of another origin asked a browser to send this.
-    pub(in crate::http) fn other_origin(origin: &str) -> Self {
-        let shown: String = origin.chars().take(200).collect();
-        let detail = format!(
-            "a page of `{}` may not send forms to this master; PUT /library/{{path}} is for pages whose \
-             origin --cors-origin names",
-            shown.escape_debug()
-        );
-        Self::new(StatusCode::FORBIDDEN, "other_origin", detail)
-    }
-
     /// 404: the job has no files that the master could hand out.
     pub(in crate::http) fn no_source(why: &str) -> Self {
         let detail = format!("the master has no files of this job: its source {why}");
         Self::new(StatusCode::NOT_FOUND, "no_source", detail)
-    }
-
-    /// 415: a body of a type that is not taken here.
-    pub(in crate::http) fn unsupported_media_type_but(taken: &'static str, detail: &str) -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            detail,
-        )
-        .with_header(header::ACCEPT, HeaderValue::from_static(taken))
     }
 }
 
