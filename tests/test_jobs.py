@@ -25,7 +25,7 @@ from jobs_under_test import (
     place_on,
     steadily,
 )
-from platform_under_test import Programs
+from platform_under_test import Answer, Programs
 from worker_sessions import commands_with, outcomes, wait_until
 
 TWO = "def test_one(): pass\ndef test_two(): assert False\n"
@@ -125,10 +125,15 @@ def zstd(content: bytes) -> bytes:
     return frame
 
 
+def upload(place: Place, content: bytes) -> Answer:
+    kind = "application/octet-stream"
+    return place.master.request("POST", "/archives", content, content_type=kind)
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.zst"])
 def test_an_archive_is_uploaded_and_run(place: Place, kind: str) -> None:
     content = packed(kind, {"test_it.py": TWO, "deep/test_more.py": "def test_more(): pass\n"})
-    answer = place.master.request("POST", "/archives", content)
+    answer = upload(place, content)
     assert answer.status in (200, 201), answer.body
     assert answer.json["format"] == kind
     place.agent()
@@ -146,7 +151,7 @@ def test_an_archive_is_uploaded_and_run(place: Place, kind: str) -> None:
 
 def test_what_is_no_archive_is_refused_at_once(place: Place) -> None:
     for content in (b"", b"hello", b"PK"):
-        answer = place.master.request("POST", "/archives", content)
+        answer = upload(place, content)
         assert answer.status == 422, answer.body
     answer = place.request(
         "POST",
@@ -209,7 +214,11 @@ def test_it():
     environment = {"MASTER_TOKEN": "ptp_do-not-show", "CI_SECRET": "do-not-show"}
     place.agent(environment=environment)
     place.wait_passed(place.create("test_it.py", env={"SHOP": "open"}))
-    for name in ("MASTER_URL", "WORKER_ID", "PYTEST_PLATFORM_X", "A=B", ""):
+    for name in ("MASTER_URL", "WORKER_ID", "PYTEST_PLATFORM_X"):
+        over = place.wait(place.create("test_it.py", env={name: "x"}))
+        assert (over["state"], over["error"]["kind"]) == ("error", "subprocess"), over
+        assert name in over["error"]["text"], over["error"]
+    for name in ("A=B", "", "A\0"):
         body = {
             "username": "Steve",
             "source": {"type": "library", "files": ["test_it.py"]},
