@@ -48,6 +48,9 @@ create table jobs (
     -- A short hash of environment, project, labels and is_task: jobs of one lane can be had by the same
     -- agents, so that only the first of each has to be looked at.
     lane text collate "C" not null,
+    -- The lane while the job waits, null otherwise: what waits is found without asking for a state, which
+    -- SQLite would look up by another index.
+    waits_in text collate "C",
     priority bigint not null,
     timeout_s bigint not null,
     attempts_max bigint not null,
@@ -59,9 +62,9 @@ create table jobs (
     -- Nobody sees it any more; it is deleted when it is over.
     forgotten bigint not null,
     created_us bigint not null,
-    -- When it began to wait, and until when it does so.
+    -- When it began to wait; and, while it waits, until when.
     queued_us bigint not null,
-    give_up_us bigint not null,
+    give_up_us bigint,
     started_us bigint,
     finished_us bigint,
     -- How often it was begun, and how many of these count towards attempts_max.
@@ -80,9 +83,9 @@ create table jobs (
 
 -- Never two jobs on one place, whatever the masters do.
 create unique index jobs_by_slot on jobs (environment, slot) where slot is not null;
-create index jobs_by_lane on jobs (lane, priority desc, id) where state = 'queued';
-create index jobs_by_queue on jobs (environment, priority desc, id) where state = 'queued';
-create index jobs_by_give_up on jobs (give_up_us) where state = 'queued';
+create index jobs_by_lane on jobs (waits_in, priority desc, id) where waits_in is not null;
+create index jobs_by_queue on jobs (environment, priority desc, id) where waits_in is not null;
+create index jobs_by_give_up on jobs (give_up_us) where give_up_us is not null;
 create index jobs_by_state on jobs (state, id);
 create index jobs_by_project on jobs (project, id);
 create index jobs_by_username on jobs (username, id);

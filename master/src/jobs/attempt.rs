@@ -202,8 +202,9 @@ pub(super) async fn move_to(
     fate.state.as_str().clone_into(&mut job.state);
     if fate.state == JobState::Queued {
         job.queued_us = now_us;
-        job.give_up_us = now_us + job.wait_max_s * SECOND_US;
+        job.give_up_us = Some(now_us + job.wait_max_s * SECOND_US);
     } else {
+        job.give_up_us = None;
         job.finished_us = Some(now_us);
     }
     let (kind, text) = fate.error.unzip();

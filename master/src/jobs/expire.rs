@@ -9,7 +9,6 @@ use shared::job::{JobErrorKind, JobState};
 use super::again::again;
 use super::attempt::{Fate, move_to, settle};
 use super::queue::changed;
-use super::wire;
 use super::{Jobs, JobsError};
 use crate::store::attempts::{self, AttemptEnd, GoingOnAttemptRow};
 use crate::store::jobs::{self, JobRow};
@@ -130,7 +129,8 @@ impl Jobs {
         let Some(mut job) = jobs::lock(&mut transaction, id).await? else {
             return Ok(false);
         };
-        if wire::state(&job.state)? != JobState::Queued || job.give_up_us >= now_us {
+        // It waits as long as it has a time until which it does.
+        if job.give_up_us.is_none_or(|until| until >= now_us) {
             return Ok(false);
         }
         let why = format!(

@@ -120,11 +120,14 @@ impl Jobs {
             let heads = read(job_queue::heads(&self.store).await?)?;
             let others = self.others(asker, &heads).await?;
             let candidates = offer::candidates(&heads, &asker.offer, &others);
-            let place = candidates.iter().map(|head| head.place());
-            let Some(place) = place.into_iter().find(|place| !tried.contains(place)) else {
+            let untried = candidates.iter().map(|head| head.place());
+            let untried: Vec<Place> = untried.filter(|place| !tried.contains(place)).collect();
+            let Some(turn) = self.turns.take(untried) else {
                 return Ok(None);
             };
+            let place = turn.place.clone();
             let handed = again!(&self.store, self.hand_out(asker, &place, &others))?;
+            drop(turn);
             if let Some((job, attempt)) = handed {
                 return Ok(Some(wire::lease(&job, &attempt)?));
             }
@@ -157,14 +160,12 @@ impl Jobs {
                 let Some(capacity) = environments::lock(&mut transaction, name).await? else {
                     return Ok(None);
                 };
-                let heads = read(job_queue::heads_now(&mut transaction).await?)?;
-                let candidates = offer::candidates(&heads, &asker.offer, others);
-                let first = candidates.iter().find(|head| head.place() == *place);
+                let first = first_of(&mut transaction, name, &asker.offer, others).await?;
                 let taken = job_queue::slots(&mut transaction, name).await?;
                 let (Some(first), Some(slot)) = (first, free_slot(&taken, capacity)) else {
                     return Ok(None);
                 };
-                (first.id, Some(slot))
+                (first, Some(slot))
             }
         };
         let now_us = Utc::now().timestamp_micros();
@@ -201,6 +202,24 @@ impl Jobs {
             tracing::warn!(job = lease.job, %error, "a job could not be given back");
         }
     }
+}
+
+/// The job of an environment that somebody can have now.
+async fn first_of(
+    transaction: &mut Transacting,
+    environment: &str,
+    asker: &Offer,
+    others: &[Offer],
+) -> Result<Option<i64>, JobsError> {
+    let (rows, are_all) = job_queue::first_of(transaction, environment).await?;
+    let mut heads = read(rows)?;
+    if !are_all && offer::are_passed_over(&heads, asker, others) {
+        let all = read(job_queue::heads_now(transaction).await?)?.into_iter();
+        let is_here = |head: &Head| head.environment.as_deref() == Some(environment);
+        heads = all.filter(is_here).collect();
+    }
+    let candidates = offer::candidates(&heads, asker, others);
+    Ok(candidates.first().map(|head| head.id))
 }
 
 /// Writes what belongs to a job that was just claimed.

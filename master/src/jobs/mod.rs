@@ -14,6 +14,7 @@ mod presence;
 mod queue;
 mod read;
 mod rerun;
+mod turns;
 mod waiting_lease;
 mod waits;
 mod wire;

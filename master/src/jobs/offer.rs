@@ -93,6 +93,14 @@ pub(super) fn depends_on_others(heads: &[Head], asker: &Offer) -> bool {
         .any(|head| head.environment.is_some() && head.has_room && !asker.suits(head))
 }
 
+/// Whether all of these jobs of one environment are passed over, so that one behind them may be next.
+pub(super) fn are_passed_over(heads: &[Head], asker: &Offer, others: &[Offer]) -> bool {
+    let is_passed_over = |head: &Head| {
+        head.has_room && !asker.suits(head) && !others.iter().any(|other| other.suits(head))
+    };
+    heads.iter().all(is_passed_over)
+}
+
 /// The jobs that somebody can have now, the next one first. `heads` are in the order in which they come.
 ///
 /// In an environment, first come is first served: a job is passed over only when the asker cannot have it and

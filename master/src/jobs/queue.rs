@@ -10,6 +10,7 @@ use shared::validate::{self, Invalid};
 
 use super::again::again;
 use super::presence::Presence;
+use super::turns::Turns;
 use super::{JobsError, wire};
 use crate::store::changes::{self, Change, ChangeKind};
 use crate::store::jobs::{self, NewJobRow};
@@ -22,6 +23,7 @@ pub struct Jobs {
     pub(super) store: Store,
     pub(super) lease: Duration,
     pub(super) presence: Arc<Presence>,
+    pub(super) turns: Turns,
 }
 
 impl Jobs {
@@ -31,6 +33,7 @@ impl Jobs {
             store,
             lease,
             presence: Arc::default(),
+            turns: Turns::default(),
         }
     }
 

@@ -7,21 +7,30 @@ use super::{Store, StoreError};
 /// The first job of each lane, whatever the number of those behind it: from each lane, an index leads to
 /// the next one.
 const HEADS: &str = "with recursive lanes (lane) as (\
-         select min(lane) from jobs where state = 'queued' \
+         select min(waits_in) from jobs where waits_in is not null \
          union all \
-         select (select min(j.lane) from jobs j where j.state = 'queued' and j.lane > lanes.lane) \
+         select (select min(j.waits_in) from jobs j where j.waits_in > lanes.lane) \
          from lanes where lanes.lane is not null) \
      select j.id, j.environment, j.project, j.labels, j.is_task, \
      coalesce((select e.capacity from environments e where e.name = j.environment), 0) as capacity, \
      (select count(*) from jobs h where h.environment = j.environment and h.slot is not null) as held \
      from jobs j where j.id in (\
-         select (select q.id from jobs q where q.state = 'queued' and q.lane = lanes.lane \
+         select (select q.id from jobs q where q.waits_in = lanes.lane \
              order by q.priority desc, q.id limit 1) \
          from lanes where lanes.lane is not null) \
      order by j.priority desc, j.id";
 
+/// As many as are looked at first of one environment: nearly always, its first job is the one.
+const FIRST_OF_MAX: usize = 8;
+
+const FIRST_OF: &str = "select j.id, j.environment, j.project, j.labels, j.is_task, \
+     coalesce((select e.capacity from environments e where e.name = j.environment), 0) as capacity, \
+     (select count(*) from jobs h where h.environment = j.environment and h.slot is not null) as held \
+     from jobs j where j.waits_in is not null and j.environment = $1 \
+     order by j.priority desc, j.id limit $2";
+
 const CLAIM: &str = concat!(
-    "update jobs set state = 'running', slot = $2, agent = $3, started_us = $4, \
+    "update jobs set state = 'running', waits_in = null, give_up_us = null, slot = $2, agent = $3, started_us = $4, \
      run_id = 'job-' || uuid || '-' || (attempt_number + 1), attempt_number = attempt_number + 1, \
      attempts_counted = attempts_counted + 1, exit_code = null \
      where id = $1 and state = 'queued' returning ",
@@ -37,26 +46,26 @@ const HOLDERS: &str = "select id, environment, project, username, started_us fro
 const HOLDERS_OF: &str = "select id, environment, project, username, started_us from jobs \
      where environment = $1 and slot is not null order by started_us, id";
 
-const WAITING: &str = "select environment, count(*) as queued from jobs where state = 'queued' \
+const WAITING: &str = "select environment, count(*) as queued from jobs where waits_in is not null \
      and environment is not null and forgotten = 0 group by environment";
 
 /// Two index ranges instead of one comparison of rows, which SQLite does not look up.
 const BEFORE: &str = "select \
-     (select count(*) from jobs where state = 'queued' and environment = $1 and priority > $2) + \
-     (select count(*) from jobs where state = 'queued' and environment = $1 and priority = $2 and id < $3)";
+     (select count(*) from jobs where waits_in is not null and environment = $1 and priority > $2) + \
+     (select count(*) from jobs where waits_in is not null and environment = $1 and priority = $2 and id < $3)";
 
-const QUEUED: &str = "select count(*) from jobs where state = 'queued'";
+const QUEUED: &str = "select count(*) from jobs where waits_in is not null";
 
-const NEEDED_BY: &str = "select id from jobs where environment = $1 \
-     and (state = 'queued' or state = 'running') order by id limit 1";
+const NEEDED_BY: &str = "select id from jobs where waits_in is not null and environment = $1 \
+     union all select id from jobs where slot is not null and environment = $1 order by id limit 1";
 
-const FIRST_WAITING: &str = "select id from jobs where state = 'queued' and environment = $1 \
+const FIRST_WAITING: &str = "select id from jobs where waits_in is not null and environment = $1 \
      order by priority desc, id limit 1";
 
 const RUNNING: &str =
     "select id, agent from jobs where state = 'running' and forgotten = 0 order by id";
 
-const GIVING_UP: &str = "select id from jobs where state = 'queued' and give_up_us < $1 \
+const GIVING_UP: &str = "select id from jobs where give_up_us < $1 \
      order by give_up_us limit $2";
 
 /// The first job of a lane.
@@ -111,7 +120,20 @@ pub(crate) async fn heads(store: &Store) -> Result<Vec<HeadRow>, StoreError> {
     Ok(on_read!(store, pool => sqlx::query_as(HEADS).fetch_all(pool).await)?)
 }
 
-/// The same, as a transaction sees them.
+/// The first jobs of an environment as a transaction sees them, in order; and whether these are all.
+pub(crate) async fn first_of(
+    transaction: &mut Transacting,
+    environment: &str,
+) -> Result<(Vec<HeadRow>, bool), StoreError> {
+    let limit = FIRST_OF_MAX as i64;
+    let rows: Vec<HeadRow> = on_connection!(transaction, connection => {
+        sqlx::query_as(FIRST_OF).bind(environment).bind(limit).fetch_all(connection).await
+    })?;
+    let are_all = rows.len() < FIRST_OF_MAX;
+    Ok((rows, are_all))
+}
+
+/// The first job of each lane, as a transaction sees them.
 pub(crate) async fn heads_now(transaction: &mut Transacting) -> Result<Vec<HeadRow>, StoreError> {
     let rows = on_connection!(transaction, connection => {
         sqlx::query_as(HEADS).fetch_all(connection).await

@@ -17,10 +17,10 @@ macro_rules! job_columns {
 pub(super) use job_columns;
 
 const INSERT: &str = concat!(
-    "insert into jobs (uuid, kind, project, username, environment, labels, is_task, lane, priority, \
+    "insert into jobs (uuid, kind, project, username, environment, labels, is_task, lane, waits_in, priority, \
      timeout_s, attempts_max, wait_max_s, state, cancel_requested, forgotten, created_us, queued_us, \
      give_up_us, attempt_number, attempts_counted, log_bytes, rerun_of, source_blob, spec) values \
-     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', 0, 0, $13, $13, $14, 0, 0, 0, $15, \
+     ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, 'queued', 0, 0, $13, $13, $14, 0, 0, 0, $15, \
      $16, $17) returning ",
     job_columns!()
 );
@@ -32,8 +32,9 @@ const LOCK: &str = concat!(
 );
 
 const UPDATE: &str = "update jobs set slot = $2, state = $3, error_kind = $4, error = $5, \
-     cancel_requested = $6, forgotten = $7, queued_us = $8, give_up_us = $9, finished_us = $10, \
-     attempts_counted = $11, exit_code = $12 where id = $1";
+     waits_in = case when $3 = 'queued' then lane end, cancel_requested = $6, forgotten = $7, \
+     queued_us = $8, give_up_us = $9, finished_us = $10, attempts_counted = $11, exit_code = $12 \
+     where id = $1";
 
 const BY_ID: &str = concat!("select ", job_columns!(), " from jobs where id = $1");
 
@@ -93,7 +94,8 @@ pub(crate) struct JobRow {
     pub(crate) forgotten: i64,
     pub(crate) created_us: i64,
     pub(crate) queued_us: i64,
-    pub(crate) give_up_us: i64,
+    /// Only while it waits.
+    pub(crate) give_up_us: Option<i64>,
     pub(crate) started_us: Option<i64>,
     pub(crate) finished_us: Option<i64>,
     pub(crate) attempt_number: i64,
