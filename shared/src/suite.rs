@@ -42,6 +42,9 @@ pub struct RunSuite {
     /// The project of the run; without one, the repository's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// Seconds that it may take; without, an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u64>,
 }
 
 /// Part of a repository, and how pytest is called.
@@ -176,7 +179,7 @@ impl RunSuite {
             env: BTreeMap::new(),
             labels: BTreeMap::new(),
             environment: Some(ENVIRONMENT.to_owned()),
-            timeout_s: limits::JOB_TIMEOUT_S_DEFAULT,
+            timeout_s: self.timeout_s.unwrap_or(limits::JOB_TIMEOUT_S_DEFAULT),
             attempts_max: limits::JOB_ATTEMPTS_DEFAULT,
             // Whoever waits for a turn waits as long as it takes.
             wait_max_s: limits::JOB_WAIT_S_MAX,

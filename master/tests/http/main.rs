@@ -28,6 +28,7 @@ mod full_disk;
 mod golden;
 mod health;
 mod hosts;
+mod job_bounds;
 mod job_calls;
 mod job_log;
 mod jobs;

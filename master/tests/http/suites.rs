@@ -177,6 +177,7 @@ async fn parameters_are_checked_and_fields_are_named_as_they_were_sent() {
         (json!({}), "repo_url"),
         (with("repo_url", json!("")), "repo_url"),
         (with("branch", json!("-x")), "branch"),
+        (with("timeout_s", json!(0)), "timeout_s"),
         (with("suite", json!({"name": "-x"})), "suite.name"),
         (with("suite", json!({"name": "@file"})), "suite.name"),
         (params(json!({"-p": "x"})), "suite.params.-p"),

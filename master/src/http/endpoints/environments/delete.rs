@@ -4,9 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use shared::error::Problem;
 
-use super::SHARED;
 use crate::http::app::App;
-use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::path::EnvironmentName;
 use crate::http::problems::{NotFound, Unavailable};
@@ -21,7 +19,6 @@ use crate::http::problems::{NotFound, Unavailable};
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 403, description = "The caller is bound to a project", body = Problem, content_type = "application/problem+json"),
         NotFound,
         (status = 409, description = "A job that is not over needs it (`environment_in_use`)", body = Problem, content_type = "application/problem+json"),
         Unavailable,
@@ -29,10 +26,8 @@ use crate::http::problems::{NotFound, Unavailable};
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
-    asking: Asking,
     EnvironmentName(name): EnvironmentName,
 ) -> Result<StatusCode, ApiError> {
-    asking.is_bound_to_no_project(SHARED)?;
     app.jobs.delete_environment(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

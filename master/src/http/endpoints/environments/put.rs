@@ -5,12 +5,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use shared::environment::{Environment, NewEnvironment};
-use shared::error::Problem;
 use shared::limits::JOB_BODY_BYTES_MAX;
 
-use super::SHARED;
 use crate::http::app::App;
-use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::intake;
 use crate::http::path::EnvironmentName;
@@ -30,18 +27,15 @@ use crate::http::problems::{JsonProblems, Unavailable};
     responses(
         (status = 201, description = "Made", body = Environment),
         (status = 200, description = "Changed", body = Environment),
-        (status = 403, description = "The caller is bound to a project", body = Problem, content_type = "application/problem+json"),
         JsonProblems,
         Unavailable,
     ),
 )]
 pub(in crate::http) async fn handle(
     State(app): State<App>,
-    asking: Asking,
     EnvironmentName(name): EnvironmentName,
     request: Request,
 ) -> Result<Response, ApiError> {
-    asking.is_bound_to_no_project(SHARED)?;
     let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
     let new: NewEnvironment = read.await?;
     let (environment, is_new) = app.jobs.put_environment(&name, new).await?;
