@@ -1,5 +1,6 @@
 //! The log of an agent that works for a task backend.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,6 +12,9 @@ use super::options::Level;
 
 /// Longest line of what tests print.
 const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Lines of the end of what a task prints that a result tells.
+const LAST_LINES_MAX: usize = 20;
 
 /// Writes lines that are important enough, each whole.
 #[derive(Debug)]
@@ -63,23 +67,23 @@ impl Logger {
         Output {
             logger: self,
             rest: Vec::new(),
+            last: VecDeque::new(),
         }
     }
 }
 
-/// What a task prints, line by line, for whoever debugs.
+/// What a task prints: line by line for whoever debugs, and its end for whoever wants to know why it
+/// could not be carried out.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
     logger: &'a Logger,
     rest: Vec<u8>,
+    last: VecDeque<String>,
 }
 
 impl Output<'_> {
     /// Takes the next piece.
     pub(super) fn take(&mut self, piece: &[u8]) {
-        if self.logger.level > Level::Debug {
-            return;
-        }
         for byte in piece {
             if *byte == b'\n' || self.rest.len() == LINE_BYTES_MAX {
                 self.end();
@@ -90,11 +94,23 @@ impl Output<'_> {
         }
     }
 
-    /// The last line may have no end.
-    pub(super) fn end(&mut self) {
-        let line = std::mem::take(&mut self.rest);
-        self.logger
-            .say(Level::Debug, &String::from_utf8_lossy(&line));
+    fn end(&mut self) {
+        let line = on_one_line(&String::from_utf8_lossy(&std::mem::take(&mut self.rest)));
+        if line.is_empty() {
+            return;
+        }
+        self.logger.say(Level::Debug, &line);
+        if self.last.len() == LAST_LINES_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back(line);
+    }
+
+    /// The last lines.
+    pub(super) fn finish(mut self) -> String {
+        // It may have no end.
+        self.end();
+        Vec::from(self.last).join("\n")
     }
 }
 
@@ -125,14 +141,26 @@ mod tests {
     }
 
     #[test]
+    fn only_the_last_lines_are_remembered() {
+        let logger = Logger::new(Level::Critical, Path::new("")).unwrap();
+        let mut output = logger.output();
+        for number in 0..1000 {
+            output.take(format!("line {number}\n").as_bytes());
+        }
+        let last = output.finish();
+        assert_eq!(last.lines().count(), LAST_LINES_MAX);
+        assert!(last.starts_with("line 980\n") && last.ends_with("line 999"));
+    }
+
+    #[test]
     fn what_tests_print_is_one_line_each_and_harmless() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.log");
         let logger = Logger::new(Level::Debug, &path).unwrap();
         let mut output = logger.output();
-        output.take(b"a\x1b[2Jb\nc");
+        output.take(b"a\x1b[2Jb\n\nc");
         output.take(b"d");
-        output.end();
+        assert_eq!(output.finish(), "a [2Jb\ncd");
         logger.say(Level::Error, "one\n2030-01-01 ERROR two");
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);

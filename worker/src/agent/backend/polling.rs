@@ -175,7 +175,7 @@ impl<'a> Poller<'a> {
             self.logger.say(Level::Warning, &words);
         }
         let result = match self.attempt(task) {
-            Ok(outcome) => task_result::of(task, &outcome, self.timeout_s),
+            Ok((outcome, last)) => task_result::of(task, &outcome, &last, self.timeout_s),
             Err(reason) => TaskResult::failure(number, task.shape, reason),
         };
         let (level, verdict) = match &result {
@@ -193,15 +193,17 @@ impl<'a> Poller<'a> {
         result
     }
 
-    fn attempt(&self, task: &Task) -> Result<Outcome, String> {
+    /// What came of it, and the end of its log.
+    fn attempt(&self, task: &Task) -> Result<(Outcome, String), String> {
         let work = task_work::of(task, self.timeout_s)?;
         let mut output = self.logger.output();
         let asked = self.stop.asked();
         let outcome = carry_out(self.workshop, &work, self.reporting, asked, &mut |piece| {
             output.take(piece);
         });
-        output.end();
-        outcome.map_err(|error| error.to_string())
+        let last = output.finish();
+        let outcome = outcome.map_err(|error| error.to_string())?;
+        Ok((outcome, last))
     }
 
     fn keep(&mut self, result: &TaskResult) {

@@ -5,12 +5,14 @@ use shared::task::{Task, TaskResult};
 
 use crate::agent::attempt::Outcome;
 
-/// What is told to the backend.
-pub(super) fn of(task: &Task, outcome: &Outcome, timeout_s: u64) -> TaskResult {
+/// What is told to the backend. `last` is the end of the log, which nobody else gets to see: where there is
+/// no run, it is told as well.
+pub(super) fn of(task: &Task, outcome: &Outcome, last: &str, timeout_s: u64) -> TaskResult {
     let reason = reason(&outcome.finish, timeout_s);
     let Some(run) = &outcome.run else {
         let reason = reason.unwrap_or_else(|| "pytest did not say what it did".to_owned());
-        return TaskResult::failure(task.number, task.shape, reason);
+        let whole = [reason.as_str(), last].join("\n\n");
+        return TaskResult::failure(task.number, task.shape, whole.trim_end());
     };
     let mut result = TaskResult::of_run(task.number, task.shape, run);
     if let Some(reason) = reason {
@@ -82,6 +84,7 @@ mod tests {
         let result = of(
             &task(),
             &outcome(AttemptEnding::Passed, Some(RunStatus::Passed)),
+            "the log",
             9,
         );
         assert!(result.is_passed && !result.is_error);
@@ -89,6 +92,7 @@ mod tests {
         let result = of(
             &task(),
             &outcome(AttemptEnding::Failed, Some(RunStatus::Failed)),
+            "the log",
             9,
         );
         assert!(!result.is_passed && !result.is_error);
@@ -97,11 +101,16 @@ mod tests {
 
     #[test]
     fn what_could_not_be_carried_out_is_an_error_with_its_reason() {
-        let result = of(&task(), &outcome(AttemptEnding::Error, None), 9);
+        let result = of(
+            &task(),
+            &outcome(AttemptEnding::Error, None),
+            "== fetch\n",
+            9,
+        );
         assert!(result.is_error && !result.is_passed);
-        assert_eq!(result.error_details, "git: no such branch");
+        assert_eq!(result.error_details, "git: no such branch\n\n== fetch");
         let late = outcome(AttemptEnding::TimedOut, Some(RunStatus::Timeout));
-        let result = of(&task(), &late, 9);
+        let result = of(&task(), &late, "", 9);
         assert!(
             result.is_error
                 && result
@@ -109,7 +118,7 @@ mod tests {
                     .starts_with("timeout: it took longer than 9 s\n")
         );
         assert_eq!(result.cases.len(), 1);
-        let nothing = of(&task(), &outcome(AttemptEnding::Failed, None), 9);
+        let nothing = of(&task(), &outcome(AttemptEnding::Failed, None), "", 9);
         assert!(nothing.is_error && !nothing.error_details.is_empty());
     }
 }
