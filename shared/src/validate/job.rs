@@ -157,6 +157,13 @@ fn tests(field: &str, tests: &[String]) -> Result<(), Invalid> {
             return Err(Invalid::new(field(), reason));
         }
         long(&field(), test, limits::NODEID_BYTES_MAX)?;
+        let path = test.split("::").next().unwrap_or_default();
+        let is_inside =
+            !path.starts_with(['/', '\\']) && !path.split(['/', '\\']).any(|part| part == "..");
+        if !is_inside {
+            let reason = "must be relative to the root of the source, and stay inside of it";
+            return Err(Invalid::new(field(), reason));
+        }
     }
     Ok(())
 }
@@ -337,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_field_at_fault_is_named() {
-        let at_fault: [(&str, fn(&mut NewJob)); 17] = [
+        let at_fault: [(&str, fn(&mut NewJob)); 20] = [
             ("username", |job| job.username = "  ".into()),
             ("username", |job| job.username = "a\u{1b}[1m".into()),
             ("project", |job| job.project = "a\nb".into()),
@@ -346,6 +353,14 @@ mod tests {
             }),
             ("tests[0]", |job| job.tests = vec!["@file".into()]),
             ("tests[0]", |job| job.tests = vec![String::new()]),
+            ("tests[0]", |job| job.tests = vec!["/etc/passwd".into()]),
+            ("tests[0]", |job| job.tests = vec!["a/../../b.py::c".into()]),
+            ("source.files[0]", |job| {
+                job.source = Source::Library(LibrarySource {
+                    files: vec!["../a.py".into()],
+                    snapshot: None,
+                });
+            }),
             ("args[0]", |job| job.args = vec!["a\0b".into()]),
             ("env", |job| {
                 job.env.insert("A=B".into(), String::new());
@@ -369,6 +384,13 @@ mod tests {
         for (field, change) in at_fault {
             assert_eq!(field_at_fault(change), field);
         }
+    }
+
+    #[test]
+    fn what_a_nodeid_has_behind_its_file_is_its_own_affair() {
+        let mut job = minimal();
+        job.tests = vec!["a/t.py::Test::b[../x -y @z]".into(), "a..b/t.py".into()];
+        assert_eq!(new_job(&job), Ok(()));
     }
 
     #[test]
