@@ -122,3 +122,93 @@ impl Living for GoingOn {
         self.pulse
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::job::{GitSource, Job, JobKind, JobState, NewJob, Source};
+    use shared::lease::{Lease, LeaseRequest};
+
+    use super::*;
+    use crate::store::Store;
+
+    const LEASE: Duration = Duration::from_secs(1);
+
+    fn new_job() -> NewJob {
+        let body = r#"{"username": "Steve", "source": {"type": "git", "url": "x"}}"#;
+        let source = Source::Git(GitSource {
+            url: "https://git.example.org/shop.git".to_owned(),
+            ..GitSource::default()
+        });
+        NewJob {
+            source,
+            attempts_max: 1,
+            environment: Some("7".to_owned()),
+            ..serde_json::from_str(body).unwrap()
+        }
+    }
+
+    async fn begun(jobs: &Jobs) -> Lease {
+        jobs.create(new_job(), JobKind::Job, None).await.unwrap();
+        let request = LeaseRequest {
+            agent: "agent-a".to_owned(),
+            slots: 1,
+            ..LeaseRequest::default()
+        };
+        jobs.lease(&request, None).await.unwrap().unwrap()
+    }
+
+    async fn wait_for_end(jobs: &Jobs, id: i64) -> Job {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let job = jobs.get(&id.to_string(), None).await.unwrap();
+            if job.state.is_over() {
+                return job;
+            }
+            assert!(Instant::now() < deadline, "{job:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_agent_loses_its_job_and_one_that_is_heard_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let jobs = Jobs::new(store.clone(), LEASE);
+        let lease = begun(&jobs).await;
+        // Nobody looks yet, however long it takes.
+        tokio::time::sleep(2 * LEASE).await;
+        jobs.heartbeat(lease.job, lease.attempt).await.unwrap();
+        let task = LeaseTask::start(jobs.clone(), LEASE);
+        let heard_until = Instant::now() + 3 * LEASE;
+        while Instant::now() < heard_until {
+            jobs.heartbeat(lease.job, lease.attempt).await.unwrap();
+            tokio::time::sleep(LEASE / 20).await;
+        }
+        let silent_since = Instant::now();
+        let job = wait_for_end(&jobs, lease.job).await;
+        assert!(silent_since.elapsed() >= LEASE / 2, "{job:?}");
+        assert_eq!(job.state, JobState::Error);
+        assert_eq!(job.attempts[0].ending.as_deref(), Some("lost"));
+        task.finish().await;
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_waits_too_long_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let jobs = Jobs::new(store.clone(), LEASE);
+        let task = LeaseTask::start(jobs.clone(), LEASE);
+        let new = NewJob {
+            wait_max_s: 1,
+            ..new_job()
+        };
+        let id = jobs.create(new, JobKind::Job, None).await.unwrap().id;
+        let job = wait_for_end(&jobs, id).await;
+        assert_eq!(job.state, JobState::FailedToStart);
+        task.finish().await;
+        store.close().await;
+    }
+}
