@@ -24,7 +24,7 @@ impl DatabaseOptions {
         work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let url = database_url(self.database_url.as_deref())?;
-        self.block_on(async {
+        block_on(async {
             let store = Store::open(&url)
                 .await
                 .with_context(|| format!("cannot open {}", database_shown(&url)))?;
@@ -33,14 +33,14 @@ impl DatabaseOptions {
             done
         })
     }
+}
 
-    fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("the runtime does not start")?
-            .block_on(work)
-    }
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime does not start")?
+        .block_on(work)
 }
 
 /// Who gives the command, as far as the system says: for the audit log. No account can be called so.

@@ -13,6 +13,7 @@ use super::caller::LetIn;
 use super::error::ApiError;
 use super::intake;
 use super::needs::{Need, Needs};
+use super::welcome::Welcome;
 use crate::access::{Access, Caller};
 
 /// What the gate knows. Cheap to clone.
@@ -31,12 +32,16 @@ impl Gate {
     }
 
     /// Who comes, when he may.
-    async fn let_in(&self, need: &Need, headers: &HeaderMap) -> Result<Arc<Caller>, ApiError> {
+    async fn let_in(&self, need: &Need, headers: &HeaderMap) -> Result<Welcome, ApiError> {
+        let unasked = |caller| Welcome {
+            caller: Arc::new(caller),
+            presented: None,
+        };
         if *need == Need::Nothing {
-            return Ok(Arc::new(Caller::nobody()));
+            return Ok(unasked(Caller::nobody()));
         }
         if !self.access.is_on().await? {
-            return Ok(Arc::new(Caller::anybody()));
+            return Ok(unasked(Caller::anybody()));
         }
         let presented = presented(headers)?;
         let caller = self.access.recognise(presented).await?;
@@ -44,7 +49,10 @@ impl Gate {
             Need::OneOf(scopes) if !scopes.iter().any(|one| one.is_in(&caller.scopes)) => {
                 Err(ApiError::scope_missing(&caller.name, scopes))
             }
-            _ => Ok(caller),
+            _ => Ok(Welcome {
+                caller,
+                presented: Some(presented.to_owned()),
+            }),
         }
     }
 }
@@ -59,23 +67,23 @@ pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: 
         path,
         ClientAddress::of(request.extensions(), request.headers()),
     );
-    let caller = match gate.let_in(&need, request.headers()).await {
-        Ok(caller) => caller,
+    let welcome = match gate.let_in(&need, request.headers()).await {
+        Ok(welcome) => welcome,
         Err(error) => {
             intake::discard(request).await;
             return error.into_response();
         }
     };
-    let let_in = LetIn::new(Arc::clone(&caller));
+    let let_in = LetIn::new(Arc::clone(&welcome.caller));
     request.extensions_mut().insert(let_in.clone());
-    let begun = deed.map(|deed| deed.begun(&gate.access, &caller));
+    let begun = deed.map(|deed| deed.begun(&gate.access, &welcome.caller));
     let response = next.run(request).await;
     let mut response = without_others(response, &need, &let_in);
     if let Some(begun) = begun {
         let about = response.extensions_mut().remove();
         begun.ended(response.status(), about).await;
     }
-    response
+    welcome.bound(gate.access, response)
 }
 
 /// A caller who is bound to a project gets nothing from an endpoint that did not ask who comes: it
@@ -102,5 +110,35 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
         _ => Err(ApiError::token_invalid(
             "the Authorization header must be one and look like `Bearer TOKEN`",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::access::Scope;
+
+    use super::*;
+
+    fn bound() -> LetIn {
+        LetIn::new(Arc::new(Caller {
+            name: "ci".to_owned(),
+            scopes: [Scope::Read].into(),
+            project: Some("shop".to_owned()),
+        }))
+    }
+
+    #[test]
+    fn an_endpoint_that_did_not_ask_who_comes_tells_nothing_to_those_bound_to_a_project() {
+        let need = Need::OneOf(vec![Scope::Read]);
+        let status = |need: &Need, let_in: &LetIn| {
+            without_others("data".into_response(), need, let_in).status()
+        };
+        assert_eq!(status(&need, &bound()), 403);
+        assert_eq!(status(&Need::ToBeKnown, &bound()), 200);
+        let asked = bound();
+        asked.ask();
+        assert_eq!(status(&need, &asked), 200);
+        let free = LetIn::new(Arc::new(Caller::anybody()));
+        assert_eq!(status(&need, &free), 200);
     }
 }

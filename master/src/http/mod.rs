@@ -21,6 +21,7 @@ mod path;
 mod problems;
 mod router;
 mod security_headers;
+mod welcome;
 
 pub use app::{App, Parts};
 pub use openapi::document;

@@ -96,6 +96,36 @@ async fn a_token_that_is_revoked_or_expires_is_of_no_use_a_second_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_ends_when_what_opened_it_is_of_no_use_any_more() {
+    let app = App::start().await;
+    let listen = |authorization: String| {
+        let request = app.client.get(format!("{}/events", app.url));
+        request.header("authorization", authorization).send()
+    };
+    let unasked = listen(String::new()).await.unwrap();
+    let revoked = bearer(&app.token("revoked", &[Scope::Read], None).await);
+    let other = bearer(&app.token("other", &[Scope::Read], None).await);
+    app.knows().await;
+    let revoked = listen(revoked).await.unwrap();
+    let mut other = listen(other).await.unwrap();
+    let store = app.store().await;
+    tokens::revoke(&store, "revoked", "local:test")
+        .await
+        .unwrap();
+    store.close().await;
+    for stream in [unasked, revoked] {
+        assert_eq!(stream.status(), 200);
+        let text = tokio::time::timeout(Duration::from_secs(20), stream.text()).await;
+        assert!(text.unwrap().unwrap().contains("listening"));
+    }
+    assert!(other.chunk().await.unwrap().is_some());
+    let goes_on = tokio::time::timeout(Duration::from_secs(3), other.chunk()).await;
+    assert!(!matches!(goes_on, Ok(Ok(None) | Err(_))), "{goes_on:?}");
+    drop(other);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_report_leaves_nothing_behind_and_the_connection_usable() {
     let app = App::start().await;
     let reader = bearer(&app.token("reader", &[Scope::Read], None).await);
