@@ -514,6 +514,48 @@ def test_a_sandbox_holds_for_an_ordinary_user_who_installs(
             assert not (folder / "work" / "escaped").exists()
 
 
+def test_what_a_build_leaves_for_git_starts_nothing_outside(
+    workshop: Workshop, repository: Repository, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    # The worker asks git about the source, outside of the sandbox.
+    url = repository(
+        **{
+            ".gitattributes": "* filter=evil\n",
+            "pyproject.toml": """
+                [project]
+                name = "evil"
+                version = "1.0"
+                [build-system]
+                requires = ["setuptools"]
+                build-backend = "evil"
+                backend-path = ["."]
+                [tool.setuptools]
+                py-modules = []
+                """,
+            "evil.py": f"""
+                import os, pathlib
+                from setuptools.build_meta import *
+                home = pathlib.Path(os.environ["HOME"])
+                text = '[filter "evil"]\\n\\tclean = touch {sign}\\n'
+                (home / ".gitconfig").write_text(text)
+                for place in (".git/config", "../.git/config"):
+                    try:
+                        with open(place, "a") as config:
+                            config.write(text)
+                    except OSError:
+                        pass
+                pathlib.Path("changed.txt").write_text("changed")
+                """,
+            "changed.txt": "",
+            "test_it.py": "def test_it(): pass\n",
+        }
+    )
+    came = carried(workshop, url, sandbox=True)
+    assert came.ending == "passed", came.log
+    assert not sign.exists()
+
+
 def test_limits_of_a_sandbox_hold(prepared: Workshop, repository: Repository) -> None:
     url = repository(
         **{

@@ -38,6 +38,8 @@ impl GitFacts {
             "--porcelain=v2",
             "--branch",
             "--untracked-files=no",
+            // The configuration of a submodule could name programs as well.
+            "--ignore-submodules=dirty",
         ];
         let Some(status) = ask(folder, &status, deadline) else {
             return Self::default();

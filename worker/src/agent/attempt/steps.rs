@@ -59,6 +59,9 @@ impl Steps<'_> {
         for folder in [self.site.home(), self.site.temporary()] {
             std::fs::create_dir(folder).map_err(|error| no_folder(&error))?;
         }
+        for name in work.env.keys() {
+            rules.arguments.check_variable(name)?;
+        }
         let fetched = self.fetch(&rules)?;
         let arguments = pytest_arguments(
             &work.tests,

@@ -29,9 +29,9 @@ const WORKERS_OWN: [&str; 14] = [
     "no_proxy",
 ];
 
-/// Variables by which the dynamic loader and C libraries are told what to load: around a sandbox they
-/// would reach what makes it.
-const LOADERS: [&str; 3] = ["LD_", "GLIBC_", "GCONV_"];
+/// Variables by which the dynamic loader, C libraries and shells are told what to load and start: around a
+/// sandbox they would reach what makes it.
+const LOADERS: [&str; 6] = ["LD_", "GLIBC_", "GCONV_", "BASH", "SHELLOPTS", "PS4"];
 
 /// All variables of the tests.
 pub(super) fn of_tests(
@@ -78,6 +78,9 @@ pub(super) fn of_worker(site: &Site) -> Vec<(OsString, OsString)> {
     own.chain([
         ("HOME".into(), site.home().into_os_string()),
         ("TMPDIR".into(), site.temporary().into_os_string()),
+        // The tests can write into its home, and what git finds there can name programs.
+        ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
+        ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
     ])
     .collect()
 }

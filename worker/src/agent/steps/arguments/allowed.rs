@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::agent::steps::StepFailure;
+
+/// Variables in which pytest finds further arguments and plugins.
+const VARIABLES: [&str; 2] = ["PYTEST_ADDOPTS", "PYTEST_PLUGINS"];
+
 /// Options of pytest that jobs may give.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedArguments {
@@ -28,6 +33,17 @@ impl AllowedArguments {
             allowed.names.insert(name.clone());
         }
         Ok(allowed)
+    }
+
+    /// Checks the name of a variable that a job sets: pytest takes arguments from some.
+    pub fn check_variable(&self, name: &str) -> Result<(), StepFailure> {
+        if self.everything || !VARIABLES.contains(&name) {
+            return Ok(());
+        }
+        Err(StepFailure::subprocess(format!(
+            "env: {name} is refused: it adds arguments and plugins that nobody looks at; use `args`, \
+             or have the agent's owner allow everything with --allow-arg=*"
+        )))
     }
 
     /// Whether nothing is looked at.

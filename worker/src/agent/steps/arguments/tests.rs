@@ -249,6 +249,18 @@ fn the_owner_can_allow_one_option_or_all() {
 }
 
 #[test]
+fn variables_are_no_way_around() {
+    let allowed = AllowedArguments::default();
+    for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS"] {
+        let why = allowed.check_variable(name).unwrap_err().text;
+        assert!(why.contains(name) && why.contains("args"), "{why}");
+        let all = AllowedArguments::of(&["*".to_owned()]).unwrap();
+        assert_eq!(all.check_variable(name), Ok(()));
+    }
+    assert_eq!(allowed.check_variable("PYTEST_TIMEOUT"), Ok(()));
+}
+
+#[test]
 fn tests_are_there_and_inside_the_source() {
     let job = job();
     for test in [
