@@ -329,13 +329,13 @@ mod tests {
     use super::*;
     use crate::job::{JobError, JobKind};
 
-    fn suite(params: Value) -> RunSuite {
+    fn suite(params: &Value) -> RunSuite {
         let body = json!({"repo_url": "https://example.org/shop.git", "branch": "main", "suite": {"name": "tests/", "params": params}});
         serde_json::from_value(body).unwrap()
     }
 
     fn job(state: JobState, error: Option<JobErrorKind>) -> Job {
-        let new = suite(json!({})).to_job().unwrap();
+        let new = suite(&json!({})).to_job().unwrap();
         let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         Job {
             id: 7,
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn parameters_become_one_argument_each() {
         let params = json!({"alluredir": "/tmp/allure", "maxfail": 3, "tb": "a b; rm -rf / --x=\"y\"", "lf": true, "ff": false, "p": 0.5});
-        let job = suite(params).to_job().unwrap();
+        let job = suite(&params).to_job().unwrap();
         assert_eq!(
             job.args,
             [
@@ -396,11 +396,11 @@ mod tests {
     #[test]
     fn a_key_is_the_name_of_an_option_and_nothing_else() {
         for key in ["", "-x", "--lf", "a b", "a=b", "é", "@file", ".x", "a\n"] {
-            let invalid = suite(json!({ key: "v" })).to_job().unwrap_err();
+            let invalid = suite(&json!({ key: "v" })).to_job().unwrap_err();
             assert!(invalid.field.starts_with("suite.params"), "{invalid}");
         }
         for value in [json!(null), json!([1]), json!({"a": 1})] {
-            let invalid = suite(json!({ "key": value })).to_job().unwrap_err();
+            let invalid = suite(&json!({ "key": value })).to_job().unwrap_err();
             assert_eq!(invalid.field, "suite.params.key");
         }
     }
