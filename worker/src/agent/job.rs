@@ -25,6 +25,12 @@ const TICK: Duration = Duration::from_millis(200);
 /// The process of an attempt ends itself when its time is over; after so much longer it is killed.
 const OVERDUE: Duration = Duration::from_secs(1);
 
+/// An attempt ends itself when the job has had its time; after so much longer it is killed.
+const LATE: Duration = Duration::from_secs(90);
+
+/// How long an agent that gives its jobs back tries to tell the master.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
+
 /// Heartbeats that may wait to be heard.
 const BEATS_MAX: usize = 64;
 
@@ -178,6 +184,7 @@ impl Job<'_> {
     ) -> Option<Ended> {
         let mut course = Course {
             until,
+            deadline: Moment::now().plus(Duration::from_secs(self.lease.timeout_s) + LATE),
             ended: None,
             is_released: false,
             is_killed: false,
@@ -205,8 +212,9 @@ impl Job<'_> {
 
     /// Waits until everything has been sent, unless the agent is to be killed.
     fn wait_for(&self, courier: &std::thread::ScopedJoinHandle<'_, ()>, outbox: &Outbox) {
+        let mut patience = Patience::default();
         while !courier.is_finished() {
-            if self.stop.level() == Level::Kill {
+            if patience.is_over(self.stop.level()) {
                 outbox.give_up();
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -215,7 +223,7 @@ impl Job<'_> {
 
     /// Tells the master how it ended, as often as it takes.
     fn finish(&self, finish: &FinishAttempt, begun: Instant) {
-        let mut failures = 0;
+        let (mut failures, mut patience) = (0, Patience::default());
         loop {
             match self.lines.lease.finish(self.leased(), finish) {
                 Ok(()) => {
@@ -230,7 +238,7 @@ impl Job<'_> {
                 }
                 Err(_) => return says::lost(self.lease, begun.elapsed()),
             }
-            if self.stop.level() == Level::Kill {
+            if patience.is_over(self.stop.level()) {
                 return says::unfinished(self.lease, finish);
             }
             std::thread::sleep(backoff(failures));
@@ -253,9 +261,25 @@ impl Job<'_> {
     }
 }
 
+/// How long it is tried to tell the master something: as long as it takes, unless somebody waits.
+#[derive(Default)]
+struct Patience(Option<Instant>);
+
+impl Patience {
+    fn is_over(&mut self, level: Level) -> bool {
+        if level < Level::Release {
+            return false;
+        }
+        let since = *self.0.get_or_insert_with(Instant::now);
+        level == Level::Kill || since.elapsed() >= LAST_WORDS_MAX
+    }
+}
+
 /// How far it is with the process of an attempt.
 struct Course {
     until: Moment,
+    /// When the job has had its time, and more.
+    deadline: Moment,
     ended: Option<Ended>,
     is_released: bool,
     is_killed: bool,
@@ -285,7 +309,10 @@ impl Course {
             // It may still be this agent's, which does not know: the next attempt begins afresh.
             self.end(Ended::With(ending(AttemptEnding::Released)));
         }
-        let is_overdue = Moment::now() >= self.until.plus(OVERDUE);
+        if Moment::now() >= self.deadline {
+            self.end(Ended::With(ending(AttemptEnding::TimedOut)));
+        }
+        let is_overdue = Moment::now() >= self.deadline.min(self.until.plus(OVERDUE));
         if (is_overdue || level == Level::Kill) && !self.is_killed {
             self.is_killed = true;
             self.end(Ended::With(ending(AttemptEnding::Released)));

@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::leftovers::Leftovers;
 
 /// Between two rounds.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// Longest round, when the agent ends.
 const ROUND_MAX: Duration = Duration::from_secs(10);

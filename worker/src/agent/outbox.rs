@@ -290,6 +290,6 @@ mod tests {
         outbox.add_log(b"x");
         outbox.give_up();
         assert!(outbox.next().is_none());
-        outbox.pause(Duration::from_secs(60));
+        outbox.pause(Duration::from_mins(1));
     }
 }

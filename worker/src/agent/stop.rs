@@ -133,6 +133,6 @@ mod tests {
         assert_eq!(stop.level(), Level::Release);
         assert_eq!(stop.level().next(), Level::Kill);
         assert_eq!(Level::Kill.next(), Level::Kill);
-        stop.wait(Duration::from_secs(60));
+        stop.wait(Duration::from_mins(1));
     }
 }
