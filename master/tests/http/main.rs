@@ -30,6 +30,7 @@ mod health;
 mod hosts;
 mod job_bounds;
 mod job_calls;
+mod job_events;
 mod job_log;
 mod jobs;
 mod kills;

@@ -198,10 +198,18 @@ async fn a_lost_agent_s_job_is_queued_again_until_it_was_begun_often_enough(db: 
         );
         assert_eq!(job.finished_at.is_some(), last);
     }
-    use JobState::{Error, Queued, Running};
+    let [queued, running] = [JobState::Queued, JobState::Running];
     assert_eq!(
         states(&queue.get(id).await),
-        [Queued, Running, Queued, Running, Queued, Running, Error]
+        [
+            queued,
+            running,
+            queued,
+            running,
+            queued,
+            running,
+            JobState::Error
+        ]
     );
     let free = queue.jobs.environment("7", None).await.unwrap();
     assert_eq!(free.holders, []);

@@ -32,7 +32,7 @@ fn wrong_state<T: std::fmt::Debug>(outcome: Result<T, JobsError>) -> String {
     }
 }
 
-fn is_unknown<T>(outcome: Result<T, JobsError>) -> bool {
+fn is_unknown<T>(outcome: &Result<T, JobsError>) -> bool {
     matches!(outcome, Err(JobsError::NotFound(_)))
 }
 
@@ -47,7 +47,7 @@ async fn a_job_that_waits_is_cancelled_at_once(db: &Database) {
     assert_eq!(queue.lease_id(&request("agent-a")).await, None);
     let again = wrong_state(queue.jobs.cancel(id, "ann").await);
     assert_eq!(again, format!("job {id} is over already: cancelled"));
-    assert!(is_unknown(queue.jobs.cancel(99, "ann").await));
+    assert!(is_unknown(&queue.jobs.cancel(99, "ann").await));
     queue.close().await;
 }
 
@@ -127,7 +127,7 @@ async fn a_job_is_repeated_as_it_was(db: &Database) {
     assert_eq!(queue.jobs.list(&filter).await.unwrap().len(), 2);
     let running = wrong_state(queue.jobs.rerun(id, true, "").await);
     assert_eq!(running, format!("job {id} is still running"));
-    assert!(is_unknown(queue.jobs.rerun(99, false, "").await));
+    assert!(is_unknown(&queue.jobs.rerun(99, false, "").await));
     queue.finish(&lease, AttemptEnding::Passed).await;
     let no_run = wrong_state(queue.jobs.rerun(id, true, "").await);
     assert!(no_run.contains("has no run"), "{no_run}");
@@ -214,8 +214,8 @@ async fn a_job_is_deleted_when_it_is_over(db: &Database) {
     wrong_state(queue.jobs.delete(id).await);
     queue.finish(&lease, AttemptEnding::Passed).await;
     queue.jobs.delete(id).await.unwrap();
-    assert!(is_unknown(queue.jobs.get(&id.to_string(), None).await));
-    assert!(is_unknown(queue.jobs.delete(id).await));
+    assert!(is_unknown(&queue.jobs.get(&id.to_string(), None).await));
+    assert!(is_unknown(&queue.jobs.delete(id).await));
     assert_eq!(queue.jobs.log(id, 0, 100).await.unwrap(), b"");
     // Ids are never used twice.
     assert!(queue.add_to("7").await > id);
@@ -231,8 +231,8 @@ async fn a_job_that_is_forgotten_is_seen_by_nobody(db: &Database) {
     queue.jobs.forget(waiting).await.unwrap();
     queue.jobs.forget(id).await.unwrap();
     for gone in [id, waiting] {
-        assert!(is_unknown(queue.jobs.get(&gone.to_string(), None).await));
-        assert!(is_unknown(queue.jobs.forget(gone).await));
+        assert!(is_unknown(&queue.jobs.get(&gone.to_string(), None).await));
+        assert!(is_unknown(&queue.jobs.forget(gone).await));
     }
     let all = JobsFilter {
         limit: 9,

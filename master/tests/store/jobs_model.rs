@@ -380,7 +380,7 @@ async fn whatever_happens_to_jobs_is_what_a_simple_model_says(db: &Database) {
         };
         for event in events {
             // Shown when something fails.
-            println!("{number}: {event:?}");
+            eprintln!("{number}: {event:?}");
             pair.happen(event).await;
         }
         pair.compare().await;

@@ -136,7 +136,7 @@ async fn an_agent_is_either_lost_or_heard(db: &Database) {
         let lease = masters[0].lease("agent-a").await;
         let silent = last.jobs.going_on().await.unwrap().remove(0);
         let finish = ended(AttemptEnding::Passed);
-        let (heard, lost, finished) = tokio::join!(
+        let (heartbeat, expired, finished) = tokio::join!(
             masters[0].jobs.heartbeat(id, lease.attempt),
             last.jobs.expire(&silent),
             async {
@@ -147,12 +147,15 @@ async fn an_agent_is_either_lost_or_heard(db: &Database) {
             },
         );
         let job = masters[0].get(id).await;
-        if lost.unwrap() {
+        if expired.unwrap() {
             assert!(
                 matches!(finished, Err(JobsError::LeaseLost)),
                 "{finished:?}"
             );
-            assert!(matches!(heard, Err(JobsError::LeaseLost)), "{heard:?}");
+            assert!(
+                matches!(heartbeat, Err(JobsError::LeaseLost)),
+                "{heartbeat:?}"
+            );
             assert_eq!(job.state, JobState::Queued);
             let lease = masters[0].lease("agent-b").await;
             assert_eq!(lease.job, id);
@@ -200,14 +203,13 @@ async fn a_job_is_not_lost_with_the_agent_that_hung_up(db: &Database) {
         let id = queue.add_to("7").await;
         tokio::time::sleep(Duration::from_micros(u64::from(round) * 700)).await;
         waiting.abort();
-        let lease = match waiting.await {
-            Ok(lease) => lease,
+        let lease = if let Ok(lease) = waiting.await {
+            lease
+        } else {
             // It never answered, so the job is there for another one.
-            Err(_) => {
-                let next = request("agent-b");
-                let leased = queue.jobs.lease_or_wait(&next, None, LONG).await;
-                leased.unwrap().unwrap()
-            }
+            let next = request("agent-b");
+            let leased = queue.jobs.lease_or_wait(&next, None, LONG).await;
+            leased.unwrap().unwrap()
         };
         assert_eq!(lease.job, id);
         queue.finish(&lease, AttemptEnding::Passed).await;
