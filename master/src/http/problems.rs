@@ -67,7 +67,7 @@ pub(super) enum LeaseLost {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the document is made of the declarations")]
 pub(super) enum LibraryProblems {
-    /// The caller is bound to a project (`project_forbidden`), or a page of another origin sent it (`cross_site`)
+    /// The caller is bound to a project (`project_forbidden`), or a page of another origin sent it (`other_origin`)
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// This master has no library (`no_library`), or it is full (`library_full`)

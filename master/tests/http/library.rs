@@ -1,12 +1,16 @@
 //! `/library`: test files on the master's file system.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::access::Scope;
 use shared::limits::{LIBRARY_FILE_BYTES_MAX, LIBRARY_VERSIONS_MAX};
 use tempfile::TempDir;
 
@@ -684,4 +688,97 @@ async fn without_a_folder_there_is_no_library() {
         .await;
     delete.problem(409, "no_library");
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_becomes_a_link_at_the_wrong_moment_leads_nowhere() {
+    let shelf = Shelf::start().await;
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("test_there.py"), "outside").unwrap();
+    let (folder, link) = (shelf.file("dir"), shelf.file("link"));
+    fs::create_dir(&folder).unwrap();
+    symlink(outside.path(), &link).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let swapping = {
+        let stop = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            let exchange = rustix::fs::RenameFlags::EXCHANGE;
+            let mut count = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                let here = rustix::fs::CWD;
+                rustix::fs::renameat_with(here, &folder, here, &link, exchange).unwrap();
+                std::thread::yield_now();
+                count += 1;
+            }
+            count
+        })
+    };
+    let mut statuses = BTreeSet::new();
+    for number in 0..200 {
+        let name = format!("dir/test_{number}.py");
+        statuses.insert(shelf.put(&name, b"inside").await.status.as_u16());
+        let read = shelf.app.get("/library/dir/test_there.py").await;
+        assert_ne!(read.status, 200, "{}", read.text());
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(swapping.join().unwrap() > 200);
+    // Whatever became of each: nothing went outside, and nobody was told that the master is broken.
+    let outside: Vec<_> = fs::read_dir(outside.path()).unwrap().collect();
+    assert_eq!(outside.len(), 1, "{outside:?}");
+    assert_eq!(statuses, BTreeSet::from([201, 422]));
+    shelf.app.stop().await;
+}
+
+#[tokio::test]
+async fn the_library_is_read_uploaded_to_and_deleted_from_by_those_who_may() {
+    let shelf = Shelf::start().await;
+    shelf.write("test_a.py", "a");
+    let tokens = [
+        shelf.app.token("reader", &[Scope::Read], None).await,
+        shelf.app.token("runner", &[Scope::Run], None).await,
+        shelf.app.token("owner", &[Scope::Admin], None).await,
+        shelf
+            .app
+            .token("bound", &[Scope::Read, Scope::Run], Some("shop"))
+            .await,
+    ];
+    shelf.app.knows().await;
+    let [reader, runner, owner, bound] = tokens.map(|token| format!("Bearer {token}"));
+    let ask = async |who: &str, method: Method, body: &[u8]| {
+        let headers = [("authorization", who)];
+        let answer = shelf
+            .app
+            .request(method, "/library/test_b.py", &headers, body.to_vec());
+        answer.await.status.as_u16()
+    };
+    for (who, method, status) in [
+        (&reader, Method::PUT, 403),
+        (&runner, Method::PUT, 201),
+        (&runner, Method::GET, 403),
+        (&reader, Method::GET, 200),
+        (&bound, Method::GET, 200),
+        (&bound, Method::PUT, 403),
+        (&bound, Method::DELETE, 403),
+        (&runner, Method::DELETE, 403),
+        (&owner, Method::DELETE, 204),
+    ] {
+        let body: &[u8] = if method == Method::PUT { b"b" } else { b"" };
+        assert_eq!(ask(who, method.clone(), body).await, status, "{method}");
+    }
+    let headers = [("authorization", bound.as_str())];
+    let answer = shelf
+        .app
+        .request(Method::PUT, "/library/test_c.py", &headers, b"c".to_vec())
+        .await;
+    answer.problem(403, "project_forbidden");
+    assert!(
+        answer.text().contains("shared by all projects"),
+        "{}",
+        answer.text()
+    );
+    let headers = [("authorization", reader.as_str())];
+    let path = "/library/test_b.py?versions=true";
+    let versions = shelf.app.get_with(path, &headers).await.json();
+    assert_eq!(versions[0]["uploaded_by"], "runner");
+    shelf.app.stop().await;
 }
