@@ -14,6 +14,12 @@ use tokio::sync::watch;
 
 use crate::agent::attempt::Ask;
 use crate::exit::Ended;
+use crate::report;
+
+const DRAINS: &str = "the agent takes no more tasks, and ends when the one it has is over; a second \
+    signal ends that task";
+
+const RELEASES: &str = "the agent ends its task and reports that; a third signal ends it at once";
 
 /// Listens to them.
 pub(super) struct Stop {
@@ -36,9 +42,12 @@ impl Stop {
                 for signal in signals.forever() {
                     counter.send_modify(|count| *count += 1);
                     match *counter.borrow() {
-                        1 => {}
-                        // Full means that it was asked already.
-                        2 => drop(ask.try_send(Ask::Release)),
+                        1 => report::say(DRAINS),
+                        2 => {
+                            report::say(RELEASES);
+                            // Full means that it was asked already.
+                            let _ = ask.try_send(Ask::Release);
+                        }
                         _ => std::process::exit(i32::from(Ended::Signal(signal).exit_code())),
                     }
                 }
