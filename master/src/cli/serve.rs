@@ -82,8 +82,9 @@ pub struct ServeOptions {
     #[arg(long, env = "TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Listen on an address that others can reach although the master asks nobody for a
-    /// password: whoever reaches the port can read every result and add new ones.
+    /// Listen on an address that others can reach although there is neither a token nor an account: until
+    /// there is one, whoever reaches the port can read every result, add new ones and run code on every
+    /// agent.
     #[arg(long)]
     pub insecure_allow_anonymous: bool,
 

@@ -32,12 +32,12 @@ impl Welcome {
         }
         response.map(|body| {
             let pieces = body.into_data_stream();
-            Body::from_stream(pieces.take_until(Box::pin(self.is_over(access))))
+            Body::from_stream(pieces.take_until(Box::pin(self.ends(access))))
         })
     }
 
     /// Resolves when he would be let in no more, or as somebody else.
-    async fn is_over(self, access: Access) {
+    async fn ends(self, access: Access) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let is_welcome = match &self.presented {
