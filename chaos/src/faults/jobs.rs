@@ -165,7 +165,13 @@ impl Ground {
 
     fn strike(&mut self, random: &mut Random) -> Result<()> {
         let away = Duration::from_millis(random.below(AWAY_MS_MAX));
-        let chosen = random.below(self.agents.len() as u64) as usize;
+        let mut chosen = random.below(self.agents.len() as u64) as usize;
+        // Most of them wait; what is worth breaking is the one that has the environment.
+        if random.below(2) == 0
+            && let Some(holder) = self.holder()?
+        {
+            chosen = holder;
+        }
         let agent = &mut self.agents[chosen];
         match random.below(10) {
             0..=2 => {
@@ -184,6 +190,13 @@ impl Ground {
                 Ok(())
             }
         }
+    }
+
+    /// Index of the agent that has a job.
+    fn holder(&self) -> Result<Option<usize>> {
+        let running = self.ask("/jobs?state=running&limit=1")?;
+        let name = running[0]["agent"].as_str().unwrap_or_default();
+        Ok(self.agents.iter().position(|agent| agent.name == name))
     }
 
     /// Asks for a job until somebody says that it is there. One that was asked for without an answer may be
