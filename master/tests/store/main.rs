@@ -34,4 +34,3 @@ mod streams_lost;
 mod streams_races;
 mod streams_refused;
 mod texts;
-mod zz_drain;
