@@ -12,6 +12,7 @@ fn the_help_is_worth_reading() {
     let help = |words: &[&str]| done(stage.worker(words).env("COLUMNS", "100")).stdout;
     insta::assert_snapshot!("help", help(&["--help"]));
     insta::assert_snapshot!("help_run", help(&["run", "--help"]));
+    insta::assert_snapshot!("help_agent", help(&["agent", "--help"]));
     insta::assert_snapshot!("help_send", help(&["send", "--help"]));
     insta::assert_snapshot!("help_flush", help(&["flush", "--help"]));
     insta::assert_snapshot!("help_journal", help(&["journal", "--help"]));
