@@ -1,6 +1,9 @@
 //! The OpenAPI document: made from the same declarations as the router.
 
+use shared::error::PROBLEM_MEDIA_TYPE;
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::router;
@@ -58,9 +61,46 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths
         .into_iter()
-        .map(|(path, item)| (written(&path), item))
+        .map(|(path, item)| (written(&path), with_refusals(item)))
         .collect();
     document
+}
+
+/// What every operation that needs a token can answer, where it does not say so itself.
+fn with_refusals(mut item: PathItem) -> PathItem {
+    let operations = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+    ];
+    for operation in operations.into_iter().flatten() {
+        let needs = serde_json::to_string(&operation.security).unwrap_or_default();
+        if !needs.contains("bearer") {
+            continue;
+        }
+        let responses = &mut operation.responses.responses;
+        for (status, description) in [
+            ("401", "A token is missing, or is of no use"),
+            (
+                "403",
+                "The token lacks the scope, or is bound to another project",
+            ),
+        ] {
+            let refusal = || RefOr::T(refusal(description));
+            responses.entry(status.to_owned()).or_insert_with(refusal);
+        }
+    }
+    item
+}
+
+fn refusal(description: &str) -> Response {
+    let problem = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(problem)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content(PROBLEM_MEDIA_TYPE, content)
+        .build()
 }
 
 /// A route as the document writes it: a parameter that may contain `/` is `{*path}` to the router, which

@@ -88,3 +88,69 @@ impl IntoResponse for HandedOut {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use shared::job::{JobKind, NewJob};
+    use shared::lease::LeaseRequest;
+
+    use super::*;
+    use crate::store::Store;
+
+    /// Jobs on an empty database, with one that waits.
+    async fn one_job(folder: &std::path::Path) -> Jobs {
+        let url = format!("sqlite://{}", folder.join("test.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let jobs = Jobs::new(store, Duration::from_secs(30));
+        let new = r#"{"username": "Steve", "source": {"type": "git", "url": "https://example.org/a.git"}}"#;
+        let new: NewJob = serde_json::from_str(new).unwrap();
+        jobs.create(new, JobKind::Job, None).await.unwrap();
+        jobs
+    }
+
+    async fn lease(jobs: &Jobs) -> Option<Lease> {
+        let request = LeaseRequest {
+            agent: "agent-1".to_owned(),
+            slots: 1,
+            ..LeaseRequest::default()
+        };
+        jobs.lease(&request, None).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_was_not_sent_goes_back_into_the_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = one_job(folder.path()).await;
+        let first = lease(&jobs).await.unwrap();
+        drop(HandedOut::new(&first, jobs.clone()).into_response());
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let second = loop {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "it did not come back"
+            );
+            match lease(&jobs).await {
+                Some(second) => break second,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert_eq!(second.job, first.job);
+        assert_ne!(second.attempt, first.attempt);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_was_sent_stays_with_its_agent() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = one_job(folder.path()).await;
+        let first = lease(&jobs).await.unwrap();
+        let body = HandedOut::new(&first, jobs.clone()).into_response();
+        let sent = axum::body::to_bytes(body.into_body(), usize::MAX).await;
+        let sent: Lease = serde_json::from_slice(&sent.unwrap()).unwrap();
+        assert_eq!(sent, first);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        jobs.heartbeat(first.job, first.attempt).await.unwrap();
+        assert!(lease(&jobs).await.is_none());
+    }
+}
