@@ -1,9 +1,13 @@
 """Peak memory of each test, in real pytest sessions."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Dict
 
-from session import Session, run
+from session import PLUGIN_FOLDER, Session, run
 
 MEMORY = {"PYTEST_PLATFORM_MEMORY": "1"}
 MIB = 1024
@@ -127,3 +131,30 @@ def test_where_the_system_measures_nothing_nothing_is_said_and_nothing_fails(
     assert session.exit_code == 0, session.output
     # The third could not forget the peak of those before it, so what it saw is not told.
     assert set(peaks(session)) == {"test_d_passes"}
+
+
+def test_an_installed_plugin_measures_where_the_user_asks_for_it(tmp_path: Path) -> None:
+    """A script stands in for the worker beside pytest and keeps the events."""
+    kept = tmp_path / "kept"
+    binary = tmp_path / "bin" / "pytest-platform-worker"
+    binary.parent.mkdir()
+    binary.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        "data = b''.join(iter(lambda: os.read(int(sys.argv[3]), 65536), b''))\n"
+        f"open({str(kept)!r}, 'wb').write(data)\n"
+    )
+    binary.chmod(0o755)
+    (tmp_path / "test_a.py").write_text("def test_a(): pass\n")
+    command = [sys.executable, "-m", "pytest", "-p", "pytest_platform.plugin", "-q"]
+    for asked, times in (("1", 1), ("no", 0)):
+        unwanted = ("PYTEST_XDIST_WORKER", "PYTEST_PLATFORM_NESTED")
+        env = {
+            **{name: value for name, value in os.environ.items() if name not in unwanted},
+            "PYTHONPATH": PLUGIN_FOLDER,
+            "MASTER_URL": "http://127.0.0.1:9",
+            "WORKER_MEMORY": asked,
+            "PATH": f"{binary.parent}:{os.environ['PATH']}",
+        }
+        subprocess.run(command, check=True, cwd=tmp_path, env=env, capture_output=True)
+        names = [name for line in kept.read_bytes().splitlines() for name in json.loads(line)]
+        assert (names.count("memory"), names.count("passed")) == (times, 1)
