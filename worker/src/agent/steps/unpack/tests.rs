@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -179,7 +180,6 @@ fn each_kind_of_archive_unpacks_to_the_same() {
         assert_eq!(place.read("a/test_a.py").unwrap(), "a");
         assert_eq!(place.read("a/link.py").unwrap(), "run");
         assert!(!place.folder().join("a/.git").exists());
-        use std::os::unix::fs::PermissionsExt;
         let mode = |name: &str| {
             place
                 .folder()
