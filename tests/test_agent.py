@@ -1,4 +1,4 @@
-"""Agents that things happen to: no order of kills leaves tests behind, and nothing of theirs is seen by tests."""
+"""Agents that things happen to: no order of kills leaves tests behind, and tests see no secrets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from platform_under_test import Programs
 from worker_sessions import wait_until
 
 LEASE_S = 8
-# What an agent grants its tests of a lease, and what is left for ending them.
-GRANTED_S = LEASE_S * 2 / 3
 
 KILL = signal.SIGKILL
 STOP = signal.SIGSTOP
@@ -148,6 +146,17 @@ class Victim:
             except ProcessLookupError:
                 pass
 
+    def wait_gone(self) -> None:
+        """Waits until neither folder nor process is left, where there is an agent to see to it."""
+        agent = self.agent
+        if agent.process.poll() is None:
+            wait_until(lambda: not agent.folders_of_jobs(), f"an empty folder of {self.name}")
+        others = [number for number in self.processes.values() if number != agent.process.pid]
+        wait_until(
+            lambda: not [number for number in others if is_alive(number)],
+            f"the end of all processes of {self.name}",
+        )
+
     def wake(self) -> None:
         for process in self.processes.values():
             try:
@@ -179,18 +188,7 @@ def test_no_order_of_kills_leaves_tests_running_beyond_the_lease(place: Place) -
         # One whose time was over for no fault of its own may have been given back and begun again.
         first = place.wait(victim.job)["attempts"][0]
         assert first["ending"] in ("error", "failed", "lost", "released"), (victim.name, first)
-        if victim.agent.process.poll() is None:
-            wait_until(
-                lambda victim=victim: not victim.agent.folders_of_jobs(),
-                f"{victim.name} to remove the folder of its job",
-            )
-        own = victim.agent.process.pid
-        wait_until(
-            lambda victim=victim, own=own: (
-                not [p for p in victim.processes.values() if p != own and is_alive(p)]
-            ),
-            f"the end of all processes of {victim.name}",
-        )
+        victim.wait_gone()
 
 
 def is_alive(process: int) -> bool:
@@ -331,7 +329,8 @@ def test_snoops():
         except OSError:
             continue
         assert secret.encode() not in words, words
-        ours = words.startswith((b"pytest-platform-worker", b"pytest-guard")) or b"worker\\0agent" in words
+        ours = words.startswith((b"pytest-platform-worker", b"pytest-guard"))
+        ours = ours or b"worker\\0agent" in words
         for name in ("environ", "maps"):
             try:
                 text = folder.joinpath(name).read_bytes()
