@@ -31,8 +31,8 @@ impl Gate {
         }
     }
 
-    /// Who comes, when he may.
-    async fn let_in(&self, need: &Need, headers: &HeaderMap) -> Result<Welcome, ApiError> {
+    /// Who comes, when he is known or need not be.
+    async fn recognise(&self, need: &Need, headers: &HeaderMap) -> Result<Welcome, ApiError> {
         let unasked = |caller| Welcome {
             caller: Arc::new(caller),
             presented: None,
@@ -44,16 +44,20 @@ impl Gate {
             return Ok(unasked(Caller::anybody()));
         }
         let presented = presented(headers)?;
-        let caller = self.access.recognise(presented).await?;
-        match need {
-            Need::OneOf(scopes) if !scopes.iter().any(|one| one.is_in(&caller.scopes)) => {
-                Err(ApiError::scope_missing(&caller.name, scopes))
-            }
-            _ => Ok(Welcome {
-                caller,
-                presented: Some(presented.to_owned()),
-            }),
+        Ok(Welcome {
+            caller: self.access.recognise(presented).await?,
+            presented: Some(presented.to_owned()),
+        })
+    }
+}
+
+/// Refuses somebody who is known, but not for this.
+fn check_scope(need: &Need, caller: &Caller) -> Result<(), ApiError> {
+    match need {
+        Need::OneOf(scopes) if !scopes.iter().any(|one| one.is_in(&caller.scopes)) => {
+            Err(ApiError::scope_missing(&caller.name, scopes))
         }
+        _ => Ok(()),
     }
 }
 
@@ -67,18 +71,25 @@ pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: 
         path,
         ClientAddress::of(request.extensions(), request.headers()),
     );
-    let welcome = match gate.let_in(&need, request.headers()).await {
+    let welcome = match gate.recognise(&need, request.headers()).await {
         Ok(welcome) => welcome,
         Err(error) => {
             intake::discard(request).await;
             return error.into_response();
         }
     };
-    let let_in = LetIn::new(Arc::clone(&welcome.caller));
-    request.extensions_mut().insert(let_in.clone());
     let begun = deed.map(|deed| deed.begun(&gate.access, &welcome.caller));
-    let response = next.run(request).await;
-    let mut response = without_others(response, &need, &let_in);
+    let mut response = match check_scope(&need, &welcome.caller) {
+        Ok(()) => {
+            let let_in = LetIn::new(Arc::clone(&welcome.caller));
+            request.extensions_mut().insert(let_in.clone());
+            without_others(next.run(request).await, &need, &let_in)
+        }
+        Err(error) => {
+            intake::discard(request).await;
+            error.into_response()
+        }
+    };
     if let Some(begun) = begun {
         let about = response.extensions_mut().remove();
         begun.ended(response.status(), about).await;

@@ -131,10 +131,8 @@ impl Two {
         let mut own = fill(&app, "run-b", "shop", "shop").await;
         let suite = json!({"repo_url": "https://example.org/shop.git", "branch": "main",
             "suite": {"name": "tests/", "params": {}}});
-        own.suite = created(&app, "/run_suite", &suite).await["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let suite = created(&app, "/run_suite", &suite).await;
+        own.suite = String::from(suite["id"].as_str().unwrap());
         let testrun = created(
             &app,
             "/api/testrun",

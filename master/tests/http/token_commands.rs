@@ -170,79 +170,45 @@ async fn an_account_is_made_listed_changed_and_removed() {
     app.stop().await;
 }
 
+/// Commands that break a rule, and what is said about it.
+const BAD: [(&str, &str); 9] = [
+    (
+        "token create --name taken --scope read",
+        "a token or an account `taken` already",
+    ),
+    ("token create --name a/b --scope read", "name"),
+    ("token create --name x", "--scope"),
+    (
+        "token create --name x --scope write",
+        "possible values: report, read, run, admin",
+    ),
+    (
+        "token create --name x --scope read --expires soon",
+        "such as 90d",
+    ),
+    (
+        "token create --name x --scope admin --project p",
+        "cannot be bound to a project",
+    ),
+    ("token revoke nothing", "there is no token `nothing`"),
+    ("account create --name x --scope read", "--password-stdin"),
+    ("account remove nothing", "there is no account `nothing`"),
+];
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 #[test]
 fn what_breaks_a_rule_is_refused_and_nothing_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let url = database(folder.path());
-    printed(
-        &["token", "create", "--name", "taken", "--scope", "read"],
-        &url,
-    );
-    for (arguments, expected) in [
-        (
-            &["token", "create", "--name", "taken", "--scope", "read"][..],
-            "there is a token or an account `taken` already",
-        ),
-        (
-            &["token", "create", "--name", "a b", "--scope", "read"],
-            "name",
-        ),
-        (&["token", "create", "--name", "x"], "--scope"),
-        (
-            &["token", "create", "--name", "x", "--scope", "write"],
-            "possible values: report, read, run, admin",
-        ),
-        (
-            &[
-                "token",
-                "create",
-                "--name",
-                "x",
-                "--scope",
-                "read",
-                "--expires",
-                "soon",
-            ],
-            "such as 90d",
-        ),
-        (
-            &[
-                "token",
-                "create",
-                "--name",
-                "x",
-                "--scope",
-                "admin",
-                "--project",
-                "p",
-            ],
-            "cannot be bound to a project",
-        ),
-        (
-            &["token", "revoke", "nothing"],
-            "there is no token `nothing`",
-        ),
-        (
-            &["account", "create", "--name", "x", "--scope", "read"],
-            "--password-stdin",
-        ),
-        (
-            &["account", "remove", "nothing"],
-            "there is no account `nothing`",
-        ),
-    ] {
-        let said = refused(arguments, &url);
-        assert!(said.contains(expected), "{arguments:?}: {said}");
+    printed(&words("token create --name taken --scope read"), &url);
+    for (line, expected) in BAD {
+        let said = refused(&words(line), &url);
+        assert!(said.contains(expected), "{line}: {said}");
     }
-    let create = [
-        "account",
-        "create",
-        "--name",
-        "taken",
-        "--scope",
-        "read",
-        "--password-stdin",
-    ];
+    let create = words("account create --name taken --scope read --password-stdin");
     for (password, expected) in [
         ("short\n", "at least 8"),
         ("", "at least 8"),

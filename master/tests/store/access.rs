@@ -250,7 +250,7 @@ async fn the_audit_log_is_listed_newest_first(db: &Database) {
     let (access, task) = Access::start(store.clone(), false);
     for number in 0..50 {
         let mut one = entry(&number.to_string(), i64::from(50 - number));
-        one.who = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
+        one.who = String::from(if number % 2 == 0 { "even" } else { "odd" });
         access.note(one).await;
     }
     let mut hostile = entry("line\nbreak\0\u{202e}", 0);
