@@ -129,7 +129,7 @@ async fn plain_http_is_told_to_come_back_with_https() {
     // What is neither is closed, too.
     let mut stream = TcpStream::connect(&address).await.unwrap();
     stream.write_all(&[0x16, 3, 1, 0xff, 0xff]).await.unwrap();
-    stream.write_all(&[0; 70_000]).await.unwrap();
+    stream.write_all(&vec![0; 70_000]).await.unwrap();
     let mut rest = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
     // An end or a reset, but soon.
