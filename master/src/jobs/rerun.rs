@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::job::{Job, JobKind, JobState, NewJob};
+use shared::job::{Job, JobState, NewJob};
 use shared::limits;
 use shared::outcome::Outcome;
 
@@ -37,10 +37,6 @@ impl Jobs {
         if failed_only {
             new.tests = self.bad_tests(&job).await?;
         }
-        // A suite comes in at its own door; repeated, it still waits in its own queue.
-        let kind = match kind {
-            JobKind::Suite | JobKind::Testrun | JobKind::Job => kind,
-        };
         self.create(new, kind, Some(id)).await
     }
 
