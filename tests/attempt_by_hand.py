@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -94,32 +95,11 @@ class Workshop:
             subprocess.run(["chown", "-R", str(self.user), str(self.folder)], check=True)
             user = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
             as_user = ["setpriv", *user, "env", f"HOME={self.folder}"]
-        with (
-            (self.folder / f"{name}.log").open("w+b") as log,
-            (self.folder / f"{name}.steps").open("w+b") as reports,
-            subprocess.Popen(
-                [*as_user, str(self.worker), "attempt"],
-                stdin=subprocess.PIPE,
-                stdout=reports,
-                stderr=log,
-                cwd=folder,
-                env={**os.environ, **(environment or {})},
-            ) as process,
-        ):
-            assert process.stdin is not None
-            # It stays open: its end is what an attempt takes for the agent's death.
-            process.stdin.write(f"{len(message):08x}".encode() + message)
-            process.stdin.flush()
-            try:
-                process.wait(ATTEMPT_TIME_MAX_S)
-            finally:
-                process.kill()
-            log.seek(0)
-            reports.seek(0)
-            lines = [json.loads(line) for line in reports]
-            said = log.read().decode(errors="replace")
+        command = [*as_user, str(self.worker), "attempt"]
+        variables = {**os.environ, **(environment or {})}
+        said, lines = self._heard(command, message, folder, variables)
         run = json.loads(run_file.read_text()) if run_file.exists() else None
-        ended = next((line["ended"] for line in lines if "ended" in line), {})
+        ended: dict[str, Any] = next((line["ended"] for line in lines if "ended" in line), {})
         return Carried(
             ending=ended.get("ending", "none"),
             error_kind=ended.get("error_kind"),
@@ -130,3 +110,29 @@ class Workshop:
             run=run,
             folder=folder,
         )
+
+    def _heard(
+        self, command: list[str], message: bytes, folder: Path, variables: dict[str, str]
+    ) -> tuple[str, list[dict[str, Any]]]:
+        """The log and the reports of a process that is told this and lives until its end."""
+        with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as reports:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=reports,
+                stderr=log,
+                cwd=folder,
+                env=variables,
+            )
+            assert process.stdin is not None
+            # It stays open: its end is what an attempt takes for the agent's death.
+            with process, process.stdin as told:
+                told.write(f"{len(message):08x}".encode() + message)
+                told.flush()
+                try:
+                    process.wait(ATTEMPT_TIME_MAX_S)
+                finally:
+                    process.kill()
+            log.seek(0)
+            reports.seek(0)
+            return log.read().decode(errors="replace"), [json.loads(line) for line in reports]

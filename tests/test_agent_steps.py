@@ -318,9 +318,7 @@ def test_a_server_that_sends_git_elsewhere_is_not_followed(
         assert Here.asked == 0
 
 
-def test_git_never_asks_and_says_why_it_cannot_log_in(
-    prepared: Workshop, tmp_path: Path
-) -> None:
+def test_git_never_asks_and_says_why_it_cannot_log_in(prepared: Workshop, tmp_path: Path) -> None:
     class Closed(Redirecting):
         def do_GET(self) -> None:
             self.send_response(401)
@@ -588,9 +586,7 @@ def test_a_sandbox_may_have_the_network_and_further_folders(
                     """,
             }
         )
-        came = carried(
-            prepared, url, sandbox=True, sandbox_network=True, sandbox_read=[str(shown)]
-        )
+        came = carried(prepared, url, sandbox=True, sandbox_network=True, sandbox_read=[str(shown)])
     assert came.ending == "passed", came.log
 
 
@@ -615,9 +611,7 @@ def test_in_a_sandbox_the_time_limit_names_the_test_that_ran(
     assert not came.folder.exists()
 
 
-def test_in_a_sandbox_a_crash_is_seen_and_named(
-    prepared: Workshop, repository: Repository
-) -> None:
+def test_in_a_sandbox_a_crash_is_seen_and_named(prepared: Workshop, repository: Repository) -> None:
     url = repository(
         **{
             "test_it.py": """
