@@ -8,10 +8,7 @@ use crate::store::{Store, StoreError};
 
 /// Every worker, the last seen first; of one project, those that reported runs of it, counted over these
 /// alone.
-pub async fn list(
-    store: &Store,
-    project: Option<&str>,
-) -> Result<Vec<WorkerSummary>, StoreError> {
+pub async fn list(store: &Store, project: Option<&str>) -> Result<Vec<WorkerSummary>, StoreError> {
     let rows = match project {
         None => workers::last_seen(store).await?,
         Some(project) => workers::of_project(store, project).await?,

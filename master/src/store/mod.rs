@@ -3,9 +3,9 @@
 pub mod columns;
 
 pub(crate) mod accounts;
-pub(crate) mod audit;
 pub(crate) mod agents;
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod blobs;
 pub(crate) mod bodies;
 pub(crate) mod case_failures;
@@ -37,8 +37,8 @@ pub(crate) mod steps;
 pub(crate) mod stream_batches;
 pub(crate) mod streams;
 pub(crate) mod texts;
-pub(crate) mod transitions;
 pub(crate) mod tokens;
+pub(crate) mod transitions;
 pub(crate) mod workers;
 pub(crate) mod writes;
 

@@ -51,10 +51,7 @@ pub(crate) async fn last_seen(store: &Store) -> Result<Vec<WorkerRow>, StoreErro
 }
 
 /// The workers that reported ended runs of a project, the last seen first.
-pub(crate) async fn of_project(
-    store: &Store,
-    project: &str,
-) -> Result<Vec<WorkerRow>, StoreError> {
+pub(crate) async fn of_project(store: &Store, project: &str) -> Result<Vec<WorkerRow>, StoreError> {
     let rows = on_read!(store, pool => {
         sqlx::query_as(OF_PROJECT).bind(project).fetch_all(pool).await
     })?;

@@ -103,7 +103,9 @@ async fn two_masters_on_one_database_do_not_disturb_one_another(db: &Database) {
         .unwrap();
     assert_eq!(top.len(), 20);
     assert!(top.iter().all(|stat| stat.fail_count == 54), "{top:?}");
-    let workers = queries::workers::list(&masters[0].store, None).await.unwrap();
+    let workers = queries::workers::list(&masters[0].store, None)
+        .await
+        .unwrap();
     assert_eq!(workers[0].run_count, 54);
     for master in masters {
         master.close().await;
