@@ -26,7 +26,10 @@ async fn a_page_of_another_origin_changes_nothing_unless_it_is_named() {
         answer.problem(403, "other_origin");
     }
     // An image of a page asks like this.
-    let image = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
+    let image = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-dest", "image"),
+    ];
     let answer = app.get_with("/api/task/available", &image).await;
     answer.problem(403, "other_origin");
     assert_eq!(app.json("/jobs/1").await["state"], "queued");

@@ -342,9 +342,12 @@ mod tests {
         assert_eq!(job, minimal());
     }
 
+    /// The field that is at fault, and what makes it so.
+    type Fault = (&'static str, fn(&mut NewJob));
+
     #[test]
     fn the_field_at_fault_is_named() {
-        let at_fault: [(&str, fn(&mut NewJob)); 20] = [
+        let at_fault: [Fault; 20] = [
             ("username", |job| job.username = "  ".into()),
             ("username", |job| job.username = "a\u{1b}[1m".into()),
             ("project", |job| job.project = "a\nb".into()),
