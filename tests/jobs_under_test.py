@@ -110,6 +110,55 @@ class Agent:
         return sorted(path.name for path in jobs.iterdir() if path.is_dir())
 
 
+def below(root: int) -> list[int]:
+    """Every process below this one."""
+    parents: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(entry))
+    found: list[int] = []
+    wanted = [root]
+    while wanted:
+        children = parents.get(wanted.pop(), [])
+        found += children
+        wanted += children
+    return found
+
+
+def command(process: int) -> list[str]:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def processes_of(agent: Agent) -> dict[str, int]:
+    """The processes of the one job that an agent has, by what they are."""
+    found = {"agent": agent.process.pid}
+    for process in below(agent.process.pid):
+        words = command(process)
+        if words[:2] == ["pytest-platform-worker", "attempt"]:
+            found["attempt"] = process
+        elif words[:2] == ["pytest-platform-worker", "run"]:
+            found["worker"] = process
+        elif words[:2] == ["pytest-guard", "guard"]:
+            found["guard"] = process
+    assert len(found) == 4, found
+    return found
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
 class Place:
     """A master with a test library, and the agents that one story needs."""
 

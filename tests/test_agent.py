@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from jobs_under_test import Agent, Door, Gate, Place, place_on
+from jobs_under_test import Agent, Door, Gate, Place, is_alive, place_on, processes_of
 from platform_under_test import Programs
 from worker_sessions import wait_until
 
@@ -67,47 +67,6 @@ def test_writes_the_time():
 def place(binaries: Programs, tmp_path: Path) -> Iterator[Place]:
     with place_on(binaries, tmp_path, "", "--lease", str(LEASE_S)) as running:
         yield running
-
-
-def below(root: int) -> list[int]:
-    """Every process below this one."""
-    parents: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents.setdefault(int(fields[1]), []).append(int(entry))
-    found: list[int] = []
-    wanted = [root]
-    while wanted:
-        children = parents.get(wanted.pop(), [])
-        found += children
-        wanted += children
-    return found
-
-
-def command(process: int) -> list[str]:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text(errors="replace").split("\0")
-    except OSError:
-        return []
-
-
-def processes_of(agent: Agent) -> dict[str, int]:
-    """The processes of the one job that an agent has, by what they are."""
-    found = {"agent": agent.process.pid}
-    for process in below(agent.process.pid):
-        words = command(process)
-        if words[:2] == ["pytest-platform-worker", "attempt"]:
-            found["attempt"] = process
-        elif words[:2] == ["pytest-platform-worker", "run"]:
-            found["worker"] = process
-        elif words[:2] == ["pytest-guard", "guard"]:
-            found["guard"] = process
-    assert len(found) == 4, found
-    return found
 
 
 def last_time(folder: Path) -> float:
@@ -191,12 +150,23 @@ def test_no_order_of_kills_leaves_tests_running_beyond_the_lease(place: Place) -
         victim.wait_gone()
 
 
-def is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
+def test_an_attempt_that_alone_is_stopped_holds_nobody_up(place: Place, gate: Gate) -> None:
+    place.put("test_it.py", gate.waits("held"))
+    place.put("test_next.py", "def test_it(): pass")
+    agent = place.agent()
+    job = place.create("test_it.py", environment="1", attempts_max=1, timeout_s=3000)
+    following = place.create("test_next.py", environment="1")
+    gate.wait_reached("held")
+    processes = processes_of(agent)
+    os.kill(processes["attempt"], STOP)
+    # Long before the time of the job, and not before the guard has ended the tests.
+    over = place.wait(job, "error", longest_s=10 * LEASE_S)
+    assert over["error"]["kind"] == "subprocess"
+    assert "no longer answered" in over["error"]["text"], over
+    place.wait_passed(following)
+    others = [number for number in processes.values() if number != agent.process.pid]
+    assert not [number for number in others if is_alive(number)]
+    assert agent.folders_of_jobs() == []
 
 
 def test_what_a_killed_attempt_left_is_removed_by_the_next_agent(place: Place, gate: Gate) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any, Iterator
 
 import pytest
 from contract_backend import Backend
-from jobs_under_test import Agent, Place, Repository, place_on
+from jobs_under_test import Agent, Place, Repository, is_alive, place_on, processes_of
 from platform_under_test import Programs
 from worker_sessions import wait_until
 
@@ -360,6 +361,32 @@ def test_long():
         result = result_of(backend, number)
         assert result["isError"] and "was stopped" in result["errorDetails"]
         assert agent.wait() == 0
+
+
+def test_an_attempt_that_alone_is_stopped_holds_no_agent_up(
+    backends: Backends, repository: Repository, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    tests = f"""
+import pathlib, time
+def test_it():
+    pathlib.Path({str(begun)!r}).touch()
+    time.sleep(3000)
+"""
+    lab = Repository(tmp_path / "lab.git", {"test_lab.py": tests})
+    with Backend("id") as backend:
+        agent = backends.agent(backend)
+        number = backend.offer(lab.url)
+        wait_until(begun.exists, "the test to run", RESULT_TIME_MAX_S)
+        processes = processes_of(agent)
+        os.kill(processes["attempt"], signal.SIGSTOP)
+        result = result_of(backend, number)
+        assert result["isError"] and "no longer answered" in result["errorDetails"], result
+        others = [process for process in processes.values() if process != agent.process.pid]
+        assert not [process for process in others if is_alive(process)]
+        number = backend.offer(repository.url, connectedTests=["test_d_laboratory"])
+        assert not result_of(backend, number)["isError"]
+        assert agent.end() == 0
 
 
 def wait_for_change(mark: Path, before: str) -> bool:

@@ -194,6 +194,8 @@ impl Job<'_> {
             select! {
                 recv(running.reports()) -> report => match report {
                     Ok(Report::Step(step)) => outbox.add_step(step),
+                    // Whoever started it keeps count of that.
+                    Ok(Report::Heard(_)) => {}
                     Ok(Report::Ended(finish)) => course.end(Ended::With(finish)),
                     Err(_) => return course.ended,
                 },
@@ -292,6 +294,10 @@ impl Course {
     }
 
     fn hold(&mut self, running: &Running, until: Moment, cancel: bool) {
+        if Moment::now() >= self.until {
+            // The process has ended by itself: this comes too late for it.
+            self.end(Ended::With(ending(AttemptEnding::Released)));
+        }
         self.until = self.until.max(until);
         running.tell(Told::Until(self.until));
         if cancel {
@@ -305,6 +311,9 @@ impl Course {
             running.tell(Told::Release);
         }
         let is_over = Moment::now() >= self.until;
+        if !is_over {
+            running.end_if_silent();
+        }
         if is_over {
             // It may still be this agent's, which does not know: the next attempt begins afresh.
             self.end(Ended::With(ending(AttemptEnding::Released)));

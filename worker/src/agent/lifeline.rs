@@ -69,7 +69,8 @@ impl Lifeline {
         Self::of(from)
     }
 
-    fn of(from: OwnedFd) -> std::io::Result<Self> {
+    /// Takes any pipe.
+    pub fn of(from: OwnedFd) -> std::io::Result<Self> {
         fcntl_setfl(&from, fcntl_getfl(&from)? | OFlags::NONBLOCK)?;
         Ok(Self {
             from,

@@ -82,7 +82,7 @@ fn follow(
         select! {
             recv(running.reports()) -> report => match report {
                 Ok(Report::Ended(ended)) => finish = Some(ended),
-                Ok(Report::Step(_)) => {}
+                Ok(Report::Step(_) | Report::Heard(_)) => {}
                 Err(_) => return finish,
             },
             recv(asked) -> ask => match ask {
@@ -94,7 +94,10 @@ fn follow(
                 Ok(piece) => hear(&piece),
                 Err(_) => pieces = never(),
             },
-            recv(renewal) -> _ => running.tell(Told::Until(Moment::now().plus(TRUST))),
+            recv(renewal) -> _ => {
+                running.tell(Told::Until(Moment::now().plus(TRUST)));
+                running.end_if_silent();
+            }
         }
     }
 }

@@ -83,6 +83,7 @@ fn carry_out() -> io::Result<()> {
         lifeline,
         over,
         stage: &stage,
+        reports: &reports,
         deadline,
         ending: None,
     };
@@ -93,7 +94,7 @@ fn carry_out() -> io::Result<()> {
     };
     sweep::kill_below();
     let clean = (finish.is_some()).then(|| reports.begin(StepName::Clean));
-    let removed = folder::leave(site.folder(), occupied);
+    let removed = watch.answer_during(|| folder::leave(site.folder(), occupied))?;
     if let Some(clean) = clean {
         clean.end(&removed.err().map_or_else(String::new, |error| {
             format!("the folder could not be removed: {error}")
@@ -152,6 +153,7 @@ struct Watch<'a> {
     /// Readable when the steps are over.
     over: OwnedFd,
     stage: &'a Stage,
+    reports: &'a Reports,
     deadline: Instant,
     ending: Option<(Why, Instant)>,
 }
@@ -181,11 +183,11 @@ impl Watch<'_> {
     }
 
     fn listen(&mut self) {
-        match self.lifeline.hear() {
+        match self.hear() {
             Ok(told) => {
                 for told in told {
                     match told {
-                        Told::Until(moment) => self.stage.hold_until(moment),
+                        Told::Until(_) => {}
                         Told::Cancel => self.end(Why::Cancelled),
                         Told::Release => self.end(Why::Released),
                         Told::Lost => self.end(Why::Lost),
@@ -195,6 +197,42 @@ impl Watch<'_> {
             Err(Errno::AGAIN) => {}
             Err(_) => self.end(Why::Lost),
         }
+    }
+
+    /// What has been said. That it was heard is said back: an agent takes an attempt that does not answer
+    /// for one that was stopped.
+    fn hear(&mut self) -> Result<Vec<Told>, Errno> {
+        let told = self.lifeline.hear()?;
+        let until = told.iter().rev().find_map(|told| match told {
+            Told::Until(moment) => Some(*moment),
+            _ => None,
+        });
+        if let Some(moment) = until {
+            self.stage.hold_until(moment);
+            self.reports.send(&Report::Heard(moment.number()));
+        }
+        Ok(told)
+    }
+
+    /// Does what takes its time, and answers the agent meanwhile. There is nothing left to be ended.
+    fn answer_during<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        let (over, alive) = pipe_with(PipeFlags::CLOEXEC)?;
+        std::thread::scope(|scope| {
+            let working = scope.spawn(move || {
+                let done = work();
+                drop(alive);
+                done
+            });
+            while !is_ready(&[over.as_fd()], Duration::ZERO) {
+                is_ready(&[self.lifeline.as_fd(), over.as_fd()], TICK);
+                if !matches!(self.hear(), Ok(_) | Err(Errno::AGAIN)) {
+                    // Nobody is there to be answered.
+                    break;
+                }
+            }
+            let done = working.join();
+            done.map_err(|_| io::Error::other("it panicked while it cleaned up"))
+        })
     }
 
     fn end(&mut self, why: Why) {
@@ -234,4 +272,43 @@ fn ignore_signals() -> io::Result<()> {
         signal_hook::flag::register(signal, Arc::default())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+    use crate::agent::lifeline;
+
+    #[test]
+    fn an_attempt_that_cleans_up_for_long_still_answers() {
+        let (from, agent) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (reported, to) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (over, _alive) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let stage = Stage::new(Moment::now());
+        let reports = Reports::to(to);
+        let mut watch = Watch {
+            lifeline: Lifeline::of(from).unwrap(),
+            over,
+            stage: &stage,
+            reports: &reports,
+            deadline: Instant::now(),
+            ending: None,
+        };
+        let mut answers = BufReader::new(std::fs::File::from(reported));
+        let until = Moment::now().plus(Duration::from_mins(1));
+        let heard = watch.answer_during(|| {
+            lifeline::say(&agent, Told::Until(until)).unwrap();
+            let mut line = String::new();
+            answers.read_line(&mut line).unwrap();
+            drop(agent);
+            line
+        });
+        let report: Report = serde_json::from_str(&heard.unwrap()).unwrap();
+        assert_eq!(report, Report::Heard(until.number()));
+        assert_eq!(stage.until(), until);
+        // Nobody is there any more, and it comes to its end nevertheless.
+        assert_eq!(watch.answer_during(|| 7).unwrap(), 7);
+    }
 }

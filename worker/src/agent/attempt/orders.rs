@@ -40,6 +40,8 @@ pub struct Leased {
 pub enum Report {
     /// A step began or ended.
     Step(Step),
+    /// It heard that it may go on until this moment's number.
+    Heard(u64),
     /// It is over.
     Ended(FinishAttempt),
 }

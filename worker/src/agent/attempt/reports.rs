@@ -27,6 +27,12 @@ impl Reports {
         Ok(Self(Mutex::new(to.into())))
     }
 
+    /// Goes there.
+    #[cfg(test)]
+    pub(super) fn to(to: std::os::fd::OwnedFd) -> Self {
+        Self(Mutex::new(to.into()))
+    }
+
     /// Reports. An agent that is gone needs no report.
     pub(super) fn send(&self, report: &Report) {
         if let Ok(mut line) = serde_json::to_vec(report)

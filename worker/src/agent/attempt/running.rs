@@ -5,17 +5,19 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use shared::lease::FinishAttempt;
 
 use super::folder::{self, Occupied};
 use super::orders::{Orders, Report};
 use super::verdict;
+use crate::agent::clock::Moment;
 use crate::agent::lifeline::{self, Told};
 use crate::agent::{message, program};
 use crate::exit::Ended;
@@ -26,6 +28,10 @@ const REPORTS_MAX: usize = 64;
 
 /// Longest report.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A process whose time is over by all that it has heard ends itself; after so much longer it does not
+/// answer any more.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// A process that has said its last is given so long to end.
 const LEAVING_MAX: Duration = Duration::from_secs(5);
@@ -40,6 +46,10 @@ pub struct Running {
     process: Pid,
     lifeline: OwnedFd,
     reports: Receiver<Report>,
+    /// The last moment until which it knows that it may go on.
+    heard: Arc<AtomicU64>,
+    /// It was ended because it did not answer.
+    was_silent: AtomicBool,
     reader: JoinHandle<()>,
     log: Option<ChildStderr>,
     folder: PathBuf,
@@ -77,12 +87,16 @@ impl Running {
         let lifeline = OwnedFd::from(stdin);
         lifeline::never_block(&lifeline)?;
         let (tell, reports) = bounded(REPORTS_MAX);
-        let reader = std::thread::spawn(move || read(stdout, &tell));
+        let heard = Arc::new(AtomicU64::new(orders.until));
+        let noted = Arc::clone(&heard);
+        let reader = std::thread::spawn(move || read(stdout, &tell, &noted));
         Ok(Self {
             child,
             process,
             lifeline,
             reports,
+            heard,
+            was_silent: AtomicBool::new(false),
             reader,
             log,
             folder,
@@ -105,6 +119,22 @@ impl Running {
         let _ = lifeline::say(&self.lifeline, told);
     }
 
+    /// Kills it if it does not answer any more: by all that it has heard its time is over, and it does
+    /// not end. Its guard has ended the tests by then.
+    pub fn end_if_silent(&self) {
+        let heard = Moment::of_number(self.heard.load(Ordering::Relaxed));
+        let is_silent = Moment::now() >= heard.plus(OVERDUE);
+        if is_silent && !self.has_ended() && !self.was_silent.swap(true, Ordering::Relaxed) {
+            self.kill();
+        }
+    }
+
+    /// Whether it has ended and waits to be collected.
+    fn has_ended(&self) -> bool {
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(self.process), ended), Ok(Some(_)))
+    }
+
     /// Kills it and everything that it started. It stays to be finished.
     pub fn kill(&self) {
         sweep::kill_with_all(self.process);
@@ -124,6 +154,9 @@ impl Running {
         let _ = self.reader.join();
         // Whatever could not be removed is tried again when an agent starts here.
         let _ = folder::leave(&self.folder, self.occupied);
+        if self.was_silent.into_inner() {
+            return verdict::without_answer();
+        }
         verdict::without_report(ended)
     }
 
@@ -149,7 +182,7 @@ fn living() -> MutexGuard<'static, BTreeSet<i32>> {
     LIVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(from: ChildStdout, tell: &Sender<Report>) {
+fn read(from: ChildStdout, tell: &Sender<Report>, heard: &AtomicU64) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     loop {
@@ -158,10 +191,14 @@ fn read(from: ChildStdout, tell: &Sender<Report>) {
         if !matches!(limited.read_until(b'\n', &mut line), Ok(1..)) {
             return;
         }
-        if let Ok(report) = serde_json::from_slice(&line)
-            && tell.send(report).is_err()
-        {
-            return;
+        match serde_json::from_slice(&line) {
+            Ok(Report::Heard(until)) => heard.store(until, Ordering::Relaxed),
+            Ok(report) => {
+                if tell.send(report).is_err() {
+                    return;
+                }
+            }
+            Err(_) => {}
         }
     }
 }

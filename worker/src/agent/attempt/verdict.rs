@@ -88,6 +88,14 @@ pub(super) fn error(failure: &StepFailure) -> FinishAttempt {
     }
 }
 
+/// The process of the attempt is there and says nothing.
+pub(super) fn without_answer() -> FinishAttempt {
+    error(&StepFailure::subprocess(
+        "the agent's process for this job no longer answered (it may have been stopped); it and \
+         everything that it started was ended",
+    ))
+}
+
 /// The process of the attempt itself did not report its end.
 pub(super) fn without_report(ended: Option<Ended>) -> FinishAttempt {
     let how = match ended {
