@@ -3,12 +3,12 @@
 use chrono::Utc;
 use shared::job::{Job, JobErrorKind, JobState, Step};
 use shared::lease::{AttemptEnding, FinishAttempt, Heartbeat, Lease};
-use shared::validate;
+use shared::{limits, validate};
 
 use super::again::again;
 use super::queue::changed;
 use super::wire::{self, SECOND_US, told};
-use super::{Jobs, JobsError};
+use super::{Jobs, JobsError, lease};
 use crate::store::attempts::{self, AttemptEnd, AttemptRow};
 use crate::store::engine::Transacting;
 use crate::store::jobs::{self, JobRow};
@@ -27,11 +27,19 @@ pub(super) struct Fate {
 }
 
 impl Jobs {
-    /// The job of an attempt, for those who know nothing but its number. The attempt may be over.
-    pub async fn job_of_attempt(&self, attempt: i64) -> Result<i64, JobsError> {
-        match attempts::by_id(&self.store, attempt).await? {
-            Some(row) => Ok(row.job),
-            None => Err(JobsError::NoAttempt(attempt)),
+    /// The job of a task, for those who know nothing but its number. The task may be over. What an agent
+    /// has is no task: its numbers can be guessed, and its result is its own to tell.
+    pub async fn job_of_task(&self, attempt: i64) -> Result<i64, JobsError> {
+        let unknown = || JobsError::NoAttempt(attempt);
+        let row = attempts::by_id(&self.store, attempt).await?;
+        let row = row.ok_or_else(unknown)?;
+        let job = jobs::by_id(&self.store, row.job).await?;
+        let job = job.ok_or_else(unknown)?;
+        // Only a task has a lease that follows from the timeout of its job.
+        if row.lease_ms == lease::in_ms(lease::of_task(job.timeout_s)) {
+            Ok(job.id)
+        } else {
+            Err(unknown())
         }
     }
 
@@ -133,7 +141,7 @@ impl Jobs {
             return Ok(wire::job(job)?);
         }
         let fate = fate(ending, end, &job);
-        if ending == AttemptEnding::Released {
+        if ending == AttemptEnding::Released && !are_releases_used_up(&job) {
             job.attempts_counted -= 1;
         }
         settle(&mut transaction, &mut job, &attempt, end, fate).await?;
@@ -163,16 +171,34 @@ fn fate(ending: AttemptEnding, end: &AttemptEnd<'_>, job: &JobRow) -> Fate {
             }
         }
         AttemptEnding::Released if job.cancel_requested != 0 => simple(JobState::Cancelled),
-        AttemptEnding::Released => Fate {
-            state: JobState::Queued,
-            error: None,
-            why: if said.is_empty() {
-                "the agent gave it back".to_owned()
-            } else {
-                said
-            },
-        },
+        AttemptEnding::Released => released(job, said),
     }
+}
+
+/// Whether a job was given back as often as that is free: each attempt that does not count was.
+fn are_releases_used_up(job: &JobRow) -> bool {
+    job.attempt_number - job.attempts_counted >= i64::from(limits::JOB_RELEASES_MAX)
+}
+
+/// What becomes of a job that its agent gives back: an agent that does so again and again, or that is gone
+/// whenever it is handed the job, does not keep it going round for ever.
+fn released(job: &JobRow, said: String) -> Fate {
+    let mut why = match said.as_str() {
+        "" => "the agent gave it back".to_owned(),
+        _ => said,
+    };
+    let (mut state, mut error) = (JobState::Queued, None);
+    if are_releases_used_up(job) {
+        let most = limits::JOB_RELEASES_MAX;
+        why = format!("{why}; it was given back more than {most} times, which counts as an attempt");
+        if job.attempts_counted >= job.attempts_max {
+            let most = job.attempts_max;
+            why = format!("{why}; it may be begun {most} times at most");
+            state = JobState::Error;
+            error = Some((JobErrorKind::Lost, why.clone()));
+        }
+    }
+    Fate { state, error, why }
 }
 
 /// Ends an attempt of a job that is locked, frees what it held, and writes what becomes of the job.

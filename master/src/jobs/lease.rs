@@ -179,7 +179,7 @@ impl Jobs {
             return Ok(None);
         };
         let lease = if asker.offer.tasks_only {
-            Duration::from_secs(job.timeout_s.cast_unsigned()) + TASK_GRACE
+            of_task(job.timeout_s)
         } else {
             self.lease
         };
@@ -236,7 +236,7 @@ async fn begin(
         agent: &agent,
         run_id: job.run_id.as_deref().unwrap_or_default(),
         leased_us: now_us,
-        lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
+        lease_ms: in_ms(lease),
     };
     let attempt = attempts::insert(transaction, &new).await?;
     let transition = TransitionRow {
@@ -267,6 +267,17 @@ fn free_slot(taken: &[i64], capacity: i64) -> Option<i64> {
         return None;
     }
     (0..=count).find(|slot| !taken.contains(slot))
+}
+
+/// How long a runner of the task contract has for a job; longer than any lease of an agent, but for jobs
+/// with a timeout of less than an hour on masters with very long leases.
+pub(super) fn of_task(timeout_s: i64) -> Duration {
+    Duration::from_secs(timeout_s.cast_unsigned()) + TASK_GRACE
+}
+
+/// A lease as it is stored.
+pub(super) fn in_ms(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Who was heard after this is online.

@@ -158,6 +158,20 @@ async fn results_of_nobody_or_of_a_task_that_is_over_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_has_is_no_task_even_for_those_who_guess_its_number() {
+    let app = App::start().await;
+    app.queue(git_job("Steve")).await;
+    let lease = app.leased("agent-1").await;
+    let result = json!({"id": lease["attempt"], "isPassed": true, "isError": false, "duration": 1, "testResults": []});
+    let answer = app.send(Method::POST, "/api/task/result", &result).await;
+    answer.problem(404, "attempt_not_found");
+    assert_eq!(app.json("/jobs/1").await["state"], "running");
+    assert_eq!(app.json("/results").await, json!([]));
+    app.finished(&lease, &passed()).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_jobs_that_the_contract_can_say_are_handed_out_as_tasks() {
     let app = App::start().await;
     let with = |field: &str, value: Value| {

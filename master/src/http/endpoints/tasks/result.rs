@@ -85,7 +85,7 @@ pub(in crate::http) async fn handle(
 
 /// The job that a task was, when the caller sees it.
 async fn job_of(app: &App, asking: &Asking, attempt: i64) -> Result<i64, ApiError> {
-    let job = app.jobs.job_of_attempt(attempt).await?;
+    let job = app.jobs.job_of_task(attempt).await?;
     let seen = app.jobs.get(&job.to_string(), asking.0.project()).await;
     seen.map_err(|error| match error {
         JobsError::NotFound(_) => JobsError::NoAttempt(attempt),
