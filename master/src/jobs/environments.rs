@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use shared::environment::{Environment, Holder, NewEnvironment};
 use shared::lease::Agent;
-use shared::validate;
+use shared::suite;
+use shared::validate::{self, Invalid};
 
 use super::again::again;
 use super::{Jobs, JobsError, lease, wire};
@@ -58,6 +59,10 @@ impl Jobs {
     ) -> Result<(Environment, bool), JobsError> {
         validate::job::environment_name("name", name)?;
         validate::job::new_environment(&new)?;
+        if name == suite::ENVIRONMENT && new.capacity != 1 {
+            let reason = "must be 1: no two suites of POST /run_suite run at a time";
+            return Err(Invalid::new("capacity", format!("capacity: {reason}")).into());
+        }
         let row = EnvironmentRow {
             name: name.to_owned(),
             description: new.description,
@@ -80,6 +85,9 @@ impl Jobs {
 
     /// Deletes an environment that no job needs any more.
     pub async fn delete_environment(&self, name: &str) -> Result<(), JobsError> {
+        if name == suite::ENVIRONMENT {
+            return Err(JobsError::EnvironmentOfContract(name.to_owned()));
+        }
         again!(&self.store, self.delete_environment_once(name))
     }
 

@@ -27,6 +27,9 @@ pub enum JobsError {
         /// One of the jobs.
         job: i64,
     },
+    /// A contract needs the environment.
+    #[error("environment `{0}` is needed by POST /run_suite; it cannot be deleted")]
+    EnvironmentOfContract(String),
     /// The job is in a state in which this cannot be done.
     #[error("{0}")]
     WrongState(String),

@@ -107,3 +107,25 @@ async fn one_shows_who_holds_it_and_who_waits_and_is_not_deleted_under_them() {
     assert_eq!(app.leased("agent-2").await["job"], 2);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_in_which_suites_take_turns_stays_and_has_one_place() {
+    let app = App::start().await;
+    let path = "/environments/run_suite";
+    let answer = app.send(Method::PUT, path, &json!({"capacity": 2})).await;
+    assert_eq!(answer.problem(422, "invalid_field"), "capacity");
+    let described = app
+        .send(Method::PUT, path, &json!({"description": "suites"}))
+        .await;
+    assert_eq!(described.status, 200, "{}", described.text());
+    let answer = app.send(Method::DELETE, path, &Value::Null).await;
+    answer.problem(409, "environment_in_use");
+    let suite = json!({"repo_url": "https://example.org/shop.git"});
+    assert!(
+        app.send(Method::POST, "/run_suite", &suite)
+            .await
+            .status
+            .is_success()
+    );
+    app.stop().await;
+}

@@ -42,7 +42,9 @@ impl From<JobsError> for ApiError {
             JobsError::NoEnvironment(_) => {
                 Self::new(StatusCode::NOT_FOUND, "environment_not_found", told)
             }
-            JobsError::EnvironmentInUse { .. } => conflict("environment_in_use"),
+            JobsError::EnvironmentInUse { .. } | JobsError::EnvironmentOfContract(_) => {
+                conflict("environment_in_use")
+            }
             JobsError::WrongState(_) => conflict("job_state"),
             JobsError::LeaseLost => conflict("lease_lost"),
             JobsError::LogGap { bytes } => {

@@ -20,7 +20,7 @@ use crate::http::problems::{NotFound, Unavailable};
     responses(
         (status = 204, description = "It is gone"),
         NotFound,
-        (status = 409, description = "A job that is not over needs it (`environment_in_use`)", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A job that is not over needs it, or `POST /run_suite` (`environment_in_use`)", body = Problem, content_type = "application/problem+json"),
         Unavailable,
     ),
 )]
