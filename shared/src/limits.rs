@@ -145,6 +145,9 @@ pub const JOB_ATTEMPTS_MAX: u32 = 20;
 /// A job's `attempts_max` when absent.
 pub const JOB_ATTEMPTS_DEFAULT: u32 = 3;
 
+/// How often agents may give one job back before that counts as an attempt.
+pub const JOB_RELEASES_MAX: u32 = 20;
+
 /// A job's `wait_max_s`, most: thirty days.
 pub const JOB_WAIT_S_MAX: u64 = 2_592_000;
 /// A job's `wait_max_s` when absent: a day.
@@ -169,6 +172,10 @@ pub const LOG_PIECE_BYTES_MAX: usize = 1024 * 1024;
 pub const JOBS_LIMIT_MAX: u32 = 500;
 /// `limit` of `GET /jobs` when absent.
 pub const JOBS_LIMIT_DEFAULT: u32 = 50;
+
+/// A list of jobs ends behind the job with which what they ask for is longer than this, in bytes; the
+/// others are on the next page.
+pub const JOB_LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// `limit` of `GET /test_history`, most and when absent.
 pub const SUITES_LIMIT_MAX: u32 = 10_000;

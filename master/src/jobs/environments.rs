@@ -104,10 +104,13 @@ impl Jobs {
         Ok(changes::commit(&self.store, transaction, &[]).await?)
     }
 
-    /// Every agent that was heard of late, by name.
-    pub async fn agents(&self) -> Result<Vec<Agent>, JobsError> {
+    /// Every agent that was heard of late, by name. Jobs of other projects than `project` are not named.
+    pub async fn agents(&self, project: Option<&str>) -> Result<Vec<Agent>, JobsError> {
         let mut jobs: HashMap<String, Vec<i64>> = HashMap::new();
         for running in job_queue::running(&self.store).await? {
+            if project.is_some_and(|project| project != running.project) {
+                continue;
+            }
             let of_agent = jobs.entry(running.agent.unwrap_or_default());
             of_agent.or_default().push(running.id);
         }

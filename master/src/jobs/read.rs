@@ -1,6 +1,7 @@
 //! Which jobs are there, and what is known of one?
 
-use shared::job::{Job, JobKind, JobState};
+use shared::job::{Job, JobKind, JobState, Source};
+use shared::limits;
 
 use super::{Jobs, JobsError, JobsFilter, wire};
 use crate::store::job_lists::{self, JobConditions};
@@ -9,6 +10,9 @@ use crate::store::{Store, StoreError, attempts, steps, transitions};
 
 /// Longest name of a job that can be right.
 const NAME_BYTES_MAX: usize = 36;
+
+/// Rows of a list that are in memory at a time.
+const ROWS_AT_ONCE: usize = 64;
 
 impl Jobs {
     /// One job with everything about it. `name` is its id or its UUID; `project` is the only one that is
@@ -47,12 +51,44 @@ impl Jobs {
         }
     }
 
-    /// Lists jobs, newest first.
-    pub async fn list(&self, filter: &JobsFilter) -> Result<Vec<Job>, JobsError> {
+    /// Lists jobs, newest first, as many as fit into [`limits::JOB_LIST_BYTES_MAX`]; also answers whether
+    /// there are more. A short question is not to fill the memory, and a job may be large.
+    pub async fn some(&self, filter: &JobsFilter) -> Result<(Vec<Job>, bool), JobsError> {
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut bytes = 0;
+        let mut filter = filter.clone();
+        let mut left = filter.limit as usize;
+        loop {
+            // One more than are wanted says whether there are more.
+            let wanted = ROWS_AT_ONCE.min(left + 1);
+            filter.limit = wanted as u32;
+            let rows = self.rows(&filter).await?;
+            let are_all = rows.len() < wanted;
+            for row in rows {
+                if left == 0 || bytes > limits::JOB_LIST_BYTES_MAX {
+                    return Ok((jobs, true));
+                }
+                let job = wire::job(row)?;
+                bytes += weight(&job);
+                filter.before = Some(job.id);
+                jobs.push(job);
+                left -= 1;
+            }
+            if are_all {
+                return Ok((jobs, false));
+            }
+        }
+    }
+
+    async fn rows(&self, filter: &JobsFilter) -> Result<Vec<JobRow>, StoreError> {
         let mut conditions = conditions(filter);
         conditions.number("id <", filter.before);
-        let rows = job_lists::newest(&self.store, &conditions, filter.limit, 0).await?;
-        Ok(all(rows, wire::job)?)
+        job_lists::newest(&self.store, &conditions, filter.limit, 0).await
+    }
+
+    /// Lists jobs, newest first.
+    pub async fn list(&self, filter: &JobsFilter) -> Result<Vec<Job>, JobsError> {
+        Ok(all(self.rows(filter).await?, wire::job)?)
     }
 
     /// Counts jobs; `before` and `limit` of the filter mean nothing here.
@@ -99,6 +135,18 @@ fn all<R, T>(
     read: impl FnMut(R) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(read).collect()
+}
+
+/// Bytes of the texts of a job that can be many or long, roughly.
+fn weight(job: &Job) -> usize {
+    let texts = job.tests.iter().chain(&job.args);
+    let texts = texts.chain(job.env.iter().flat_map(|(name, value)| [name, value]));
+    let files = match &job.source {
+        Source::Library(source) => source.files.as_slice(),
+        Source::Git(_) | Source::Archive(_) => &[],
+    };
+    // The quotes and the comma around each.
+    texts.chain(files).map(|text| text.len() + 3).sum()
 }
 
 /// A name as an error repeats it.

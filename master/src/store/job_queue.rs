@@ -63,7 +63,7 @@ const FIRST_WAITING: &str = "select id from jobs where waits_in is not null and 
      order by priority desc, id limit 1";
 
 const RUNNING: &str =
-    "select id, agent from jobs where state = 'running' and forgotten = 0 order by id";
+    "select id, agent, project from jobs where state = 'running' and forgotten = 0 order by id";
 
 const GIVING_UP: &str = "select id from jobs where give_up_us < $1 \
      order by give_up_us limit $2";
@@ -104,6 +104,7 @@ pub(crate) struct WaitingRow {
 pub(crate) struct RunningRow {
     pub(crate) id: i64,
     pub(crate) agent: Option<String>,
+    pub(crate) project: String,
 }
 
 /// What is written of a job that is handed out.

@@ -179,6 +179,35 @@ async fn lists_page_newest_first_and_without_a_repetition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_large_jobs_ends_early_and_its_link_leads_to_the_rest() {
+    let app = App::start().await;
+    let mut job = git_job("Steve");
+    job["tests"] = vec!["t".repeat(30_000); 30].into();
+    for _ in 0..20 {
+        app.queue(job.clone()).await;
+    }
+    let mut page = app.get("/jobs?limit=20").await;
+    let mut ids: Vec<i64> = Vec::new();
+    let mut pages = 0;
+    loop {
+        assert_eq!(page.status, 200);
+        assert!(page.text().len() < 18_000_000, "{}", page.text().len());
+        let jobs = page.json();
+        let jobs = jobs.as_array().unwrap();
+        ids.extend(jobs.iter().map(|job| job["id"].as_i64().unwrap()));
+        pages += 1;
+        let Some(next) = page.next() else {
+            break;
+        };
+        page = app.get(&next).await;
+    }
+    let expected: Vec<i64> = (1..=20).rev().collect();
+    assert_eq!(ids, expected);
+    assert_eq!(pages, 2);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_are_filtered() {
     let app = App::start().await;
     app.queue(job_in("Steve", "7")).await;

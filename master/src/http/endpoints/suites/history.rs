@@ -41,16 +41,24 @@ pub(in crate::http) async fn handle(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let limit = parameters.limit(SUITES_LIMIT_MAX, SUITES_LIMIT_MAX)?;
-    let filter = JobsFilter {
+    let mut filter = JobsFilter {
         before: List::Suites.position(&parameters)?.map(u64::cast_signed),
-        limit: limit + 1,
+        limit,
         ..super::filter(&asking)
     };
-    let mut jobs = app.jobs.list(&filter).await?;
-    let more = jobs.len() > limit as usize;
-    jobs.truncate(limit as usize);
-    let mut response = known.answer(&super::shown(&app, &jobs).await?)?;
-    let last = jobs.last().map(|job| job.id.unsigned_abs());
+    let mut suites = Vec::new();
+    // What a suite asks for may be long and is not shown, so not all of it is read at a time.
+    let more = loop {
+        let (jobs, more) = app.jobs.some(&filter).await?;
+        suites.extend(super::shown(&app, &jobs).await?);
+        filter.before = jobs.last().map(|job| job.id).or(filter.before);
+        filter.limit = limit - suites.len() as u32;
+        if !more || filter.limit == 0 {
+            break more;
+        }
+    };
+    let mut response = known.answer(&suites)?;
+    let last = filter.before.map(i64::unsigned_abs);
     if let Some(link) = last
         .filter(|_| more)
         .and_then(|last| List::Suites.link(&uri, last))
