@@ -245,6 +245,19 @@ def test_an_agent_may_end_after_one_job_or_when_there_is_none(place: Place) -> N
     assert place.job(jobs[1])["state"] == "queued"
 
 
+def test_the_run_of_a_killed_worker_arrives_before_its_agent_ends(place: Place, gate: Gate) -> None:
+    place.put("test_it.py", "def test_before(): pass\n" + gate.waits("killed"))
+    agent = place.agent("--once")
+    job = place.create("test_it.py", attempts_max=1)
+    gate.wait_reached("killed")
+    os.kill(processes_of(agent)["worker"], KILL)
+    assert agent.wait() == 0
+    over = place.wait(job, "error")
+    run = place.master.get(f"/results/{over['run_id']}")
+    assert run["status"] == "lost", run
+    assert run["passed"] == 1, run
+
+
 def test_what_a_job_prints_while_the_master_is_away_arrives_when_it_is_back(
     place: Place, gate: Gate
 ) -> None:

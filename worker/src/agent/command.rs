@@ -160,6 +160,7 @@ fn work(shift: &Shift, lines: &[Lines], settings: &Settings) -> ExitCode {
         }
         scope.spawn(|| left_runs::send(settings, &shift.stop));
     });
+    left_runs::send_last(settings, &shift.stop);
     listening.finish();
     report::say(&format!("agent {} ends", shift.workshop.agent));
     ExitCode::SUCCESS
