@@ -512,6 +512,22 @@ def test_a_sandbox_holds_for_an_ordinary_user_who_installs(
             assert not (folder / "work" / "escaped").exists()
 
 
+@pytest.mark.parametrize("wants", ["project", "list"])
+def test_a_sandbox_installs_where_work_is_kept_outside_of_tmp(
+    worker_binary: Path, repository: Repository, tmp_path: Path, wants: str
+) -> None:
+    files = {
+        "project": {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\n'},
+        "list": {"requirements.txt": "iniconfig==2.0.0\n"},
+    }[wants]
+    url = repository(**files, **{"test_it.py": "def test_it(): pass\n"})
+    steps = {"allow_url": [f"file://{tmp_path}/*"], "sandbox": True}
+    # Below /tmp everything can be written in a sandbox. Programs are seldom built there.
+    with tempfile.TemporaryDirectory(dir=worker_binary.parent) as work:
+        came = carried(Workshop(worker_binary, Path(work), sys.executable, steps), url)
+    assert came.ending == "passed", came.log
+
+
 def test_what_a_build_leaves_for_git_starts_nothing_outside(
     workshop: Workshop, repository: Repository, tmp_path: Path
 ) -> None:

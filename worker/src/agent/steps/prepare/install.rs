@@ -39,6 +39,11 @@ impl<'a> Installer<'a> {
         begun: Instant,
         log: &mut JobLog<impl Write>,
     ) -> Result<Self, StepFailure> {
+        // A sandbox can only be given a folder that is there.
+        let folder = site.environment();
+        std::fs::create_dir(&folder).map_err(|error| {
+            StepFailure::install(format!("cannot make {}: {error}", folder.display()))
+        })?;
         let mut variables = environment::of_uv(site);
         let bounds = rules.bounds(begun);
         let uv = tool::find(site, rules, &variables, &bounds, log)?;
