@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from typing import Any
 
 MASTER_AWAY_MAX_S = 300
@@ -47,8 +48,8 @@ class Master:
         headers = dict(self.headers)
         if content is not None:
             headers["Content-Type"] = "application/json"
-        # To create a job twice because an answer got lost would be worse than to say so.
-        is_harmless = method == "GET"
+        # A job has a UUID of ours: sent again because an answer got lost, it is not created twice.
+        is_harmless = method == "GET" or path == "/jobs"
         deadline = time.monotonic() + MASTER_AWAY_MAX_S
         while True:
             request = urllib.request.Request(self.url + path, content, headers, method=method)
@@ -90,6 +91,7 @@ def new_job(options: argparse.Namespace) -> dict[str, Any]:
     else:
         source, tests = {"type": "library", "files": tests}, []
     job = {
+        "uuid": str(uuid.uuid4()),
         "username": options.username,
         "project": options.project,
         "source": source,

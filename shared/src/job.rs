@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewJob {
+    /// A UUID that the client made for this job alone, so that it can send the same again when the answer
+    /// was lost: the same content with the same UUID is the same job. Without it, the master makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
+    pub uuid: Option<String>,
     /// Who wants to know.
     pub username: String,
     /// What is tested; the project of the run.
@@ -423,9 +428,13 @@ impl StepName {
 }
 
 /// The body of `POST /jobs/{id}/rerun`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rerun {
+    /// That of the new job, as in `POST /jobs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
+    pub uuid: Option<String>,
     /// Only the tests that did not pass in the run of the last attempt.
     #[serde(default)]
     pub failed_only: bool,

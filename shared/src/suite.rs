@@ -164,6 +164,7 @@ impl RunSuite {
         let named = self.username.as_deref().filter(|name| !name.is_empty());
         let name = &self.suite.name;
         Ok(NewJob {
+            uuid: None,
             username: named.unwrap_or(USERNAME).to_owned(),
             project,
             source: Source::Git(GitSource {

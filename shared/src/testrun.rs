@@ -96,6 +96,7 @@ impl NewTestrun {
     /// The job that it is.
     pub fn into_job(self) -> NewJob {
         NewJob {
+            uuid: None,
             username: self.username,
             project: self.project,
             source: Source::Library(LibrarySource {

@@ -30,6 +30,12 @@ pub enum JobsError {
     /// A contract needs the environment.
     #[error("environment `{0}` is needed by POST /run_suite; it cannot be deleted")]
     EnvironmentOfContract(String),
+    /// The UUID that a client chose belongs to another job.
+    #[error("uuid: `{0}` belongs to a job with other content; make a new one for each job")]
+    Conflict(String),
+    /// The UUID that a client chose belonged to a job that is deleted, whose runs are there.
+    #[error("uuid: `{0}` belonged to a job that is deleted; make a new one for each job")]
+    UsedUp(String),
     /// The job is in a state in which this cannot be done.
     #[error("{0}")]
     WrongState(String),

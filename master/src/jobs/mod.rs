@@ -23,5 +23,5 @@ pub use error::JobsError;
 pub use expire::{GoingOn, OVERDUE_GRACE};
 pub use filter::JobsFilter;
 pub use log::LogEnd;
-pub use queue::Jobs;
+pub use queue::{Jobs, Queued};
 pub(crate) use read::by_ids;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use shared::job::{Job, JobState, NewJob};
+use shared::job::{Job, JobState, NewJob, Rerun};
 use shared::limits;
 use shared::outcome::Outcome;
 
+use super::queue::Queued;
 use super::{Jobs, JobsError, wire};
 use crate::queries::cases::{self, CasesFilter};
 use crate::queries::runs;
@@ -23,8 +24,9 @@ const BAD: [Outcome; 4] = [
 const CASES_AT_ONCE: u32 = limits::CASES_LIMIT_MAX;
 
 impl Jobs {
-    /// Queues a job once more: all of it, or only what did not pass in the run of its last attempt.
-    pub async fn rerun(&self, id: i64, failed_only: bool, by: &str) -> Result<Job, JobsError> {
+    /// Queues a job once more: all of it, or only what did not pass in the run of its last attempt. With
+    /// the UUID of a job that was made so already, it is that one.
+    pub async fn rerun(&self, id: i64, rerun: Rerun, by: &str) -> Result<Queued, JobsError> {
         let row = jobs::by_id(&self.store, id).await?;
         let row = row.filter(|row| row.forgotten == 0);
         let row = row.ok_or_else(|| JobsError::NotFound(id.to_string()))?;
@@ -34,10 +36,11 @@ impl Jobs {
         if !by.is_empty() {
             by.clone_into(&mut new.username);
         }
-        if failed_only {
+        new.uuid = rerun.uuid;
+        if rerun.failed_only {
             new.tests = self.bad_tests(&job).await?;
         }
-        self.create(new, kind, Some(id)).await
+        self.queue(new, kind, Some(id)).await
     }
 
     /// The tests of a job that did not pass, or did not run at all.
@@ -113,8 +116,10 @@ impl Jobs {
     }
 }
 
-fn once_more(job: Job) -> NewJob {
+/// The request that a job was made of, but for its UUID.
+pub(super) fn once_more(job: Job) -> NewJob {
     NewJob {
+        uuid: None,
         username: job.username,
         project: job.project,
         source: job.source,

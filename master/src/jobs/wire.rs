@@ -81,7 +81,7 @@ pub(super) fn new_row(
         env: new.env,
     };
     Ok(NewJobRow {
-        uuid: uuid::Uuid::now_v7().to_string(),
+        uuid: new.uuid.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
         kind: kind.as_str(),
         project: new.project,
         username: new.username,

@@ -21,7 +21,7 @@ const INSERT: &str = concat!(
      timeout_s, attempts_max, wait_max_s, state, cancel_requested, forgotten, created_us, queued_us, \
      give_up_us, attempt_number, attempts_counted, log_bytes, rerun_of, source_blob, spec) values \
      ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, 'queued', 0, 0, $13, $13, $14, 0, 0, 0, $15, \
-     $16, $17) returning ",
+     $16, $17) on conflict (uuid) do nothing returning ",
     job_columns!()
 );
 
@@ -108,11 +108,11 @@ pub(crate) struct JobRow {
     pub(crate) spec: Vec<u8>,
 }
 
-/// Adds a job at the end of its queue.
+/// Adds a job at the end of its queue; `None` when there is one with its UUID.
 pub(crate) async fn insert(
     transaction: &mut Transacting,
     job: &NewJobRow,
-) -> Result<JobRow, StoreError> {
+) -> Result<Option<JobRow>, StoreError> {
     let row = on_connection!(transaction, connection => {
         sqlx::query_as(INSERT)
             .bind(job.uuid.as_str())
@@ -132,7 +132,7 @@ pub(crate) async fn insert(
             .bind(job.rerun_of)
             .bind(job.source_blob.as_deref())
             .bind(job.spec.as_slice())
-            .fetch_one(connection)
+            .fetch_optional(connection)
             .await
     })?;
     Ok(row)

@@ -48,6 +48,8 @@ async fn a_bad_job_is_refused_with_its_field_and_nothing_is_queued() {
     for (job, field) in [
         (json!({"username": "Steve"}), "source"),
         (json!({"source": {"type": "git", "url": "x"}}), "username"),
+        (with("uuid", json!("7")), "uuid"),
+        (with("uuid", json!(7)), "uuid"),
         (with("username", json!("")), "username"),
         (with("username", json!("a\nb")), "username"),
         (with("source", json!({"type": "git"})), "source.url"),
@@ -357,5 +359,39 @@ async fn a_job_is_repeated_whole_or_where_it_failed() {
         .send(Method::POST, "/jobs/1/rerun", &json!({"failed_only": 1}))
         .await;
     assert_eq!(answer.problem(422, "invalid_field"), "failed_only");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_answer_was_lost_is_sent_again_without_harm() {
+    let library = tempfile::tempdir().unwrap();
+    let file = library.path().join("test_it.py");
+    std::fs::write(&file, "def test_it(): pass\n").unwrap();
+    let folder = library.path().to_owned();
+    let app = App::start_with(|config| config.tests_dir = Some(folder)).await;
+    let new = json!({"uuid": "0198C0DE-5EED-7ABC-9DEF-0123456789AB", "username": "Steve",
+        "source": {"type": "library", "files": ["test_it.py"]}});
+    let first = app.send(Method::POST, "/jobs", &new).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    assert_eq!(first.json()["uuid"], "0198c0de-5eed-7abc-9def-0123456789ab");
+    // What became of the files is of no importance.
+    std::fs::remove_file(&file).unwrap();
+    let again = app.send(Method::POST, "/jobs", &new).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(again.header("location"), first.header("location"));
+    assert_eq!(again.json(), first.json());
+    let mut other = new.clone();
+    other["priority"] = 7.into();
+    let answer = app.send(Method::POST, "/jobs", &other).await;
+    answer.problem(409, "job_conflict");
+    assert_eq!(app.json("/jobs").await.as_array().unwrap().len(), 1);
+
+    let path = format!("/jobs/{}/rerun", first.json()["id"]);
+    let rerun = json!({"uuid": "0198c0de-5eed-7abc-9def-0123456789ac"});
+    let first = app.posted(&path, &rerun, 201).await;
+    assert_eq!(app.posted(&path, &rerun, 200).await, first);
+    let bad = json!({"uuid": "1"});
+    let answer = app.send(Method::POST, &path, &bad).await;
+    assert_eq!(answer.problem(422, "invalid_field"), "uuid");
     app.stop().await;
 }

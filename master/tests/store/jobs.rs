@@ -98,6 +98,7 @@ pub(crate) fn job() -> NewJob {
         ..GitSource::default()
     };
     NewJob {
+        uuid: None,
         username: "Steve".to_owned(),
         project: "shop".to_owned(),
         source: Source::Git(git),
@@ -390,7 +391,7 @@ async fn agents_are_known_by_what_they_said_last(db: &Database) {
     };
     assert_eq!(queue.lease_id(&asks("os=linux", 1)).await, Some(id));
     assert_eq!(queue.lease_id(&asks("os=windows", 2)).await, None);
-    let agents = queue.jobs.agents().await.unwrap();
+    let agents = queue.jobs.agents(None).await.unwrap();
     assert_eq!(agents.len(), 1);
     assert_eq!(agents[0].labels, labels("os=windows"));
     assert_eq!((agents[0].slots, agents[0].online), (2, true));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use master::jobs::{JobsError, JobsFilter};
 use shared::case::NewCase;
-use shared::job::{Job, JobKind, JobState, NewJob};
+use shared::job::{Job, JobKind, JobState, NewJob, Rerun};
 use shared::lease::{AttemptEnding, Lease};
 use shared::outcome::Outcome;
 use shared::run::NewRun;
@@ -24,6 +24,14 @@ on_both_engines!(
     a_job_that_is_forgotten_is_seen_by_nobody,
     the_jobs_of_a_kind_that_are_over_are_deleted,
 );
+
+async fn rerun(queue: &Queue, id: i64, failed_only: bool, by: &str) -> Result<Job, JobsError> {
+    let rerun = Rerun {
+        uuid: None,
+        failed_only,
+    };
+    Ok(queue.jobs.rerun(id, rerun, by).await?.job)
+}
 
 fn wrong_state<T: std::fmt::Debug>(outcome: Result<T, JobsError>) -> String {
     match outcome {
@@ -96,7 +104,7 @@ async fn a_job_is_repeated_as_it_was(db: &Database) {
     let queue = Queue::open(db).await;
     let id = queue.add_to("7").await;
     let lease = queue.lease("agent-a").await;
-    let again = queue.jobs.rerun(id, false, "").await.unwrap();
+    let again = rerun(&queue, id, false, "").await.unwrap();
     assert_eq!(again.rerun_of, Some(id));
     let before = queue.get(id).await;
     let same = Job {
@@ -117,7 +125,7 @@ async fn a_job_is_repeated_as_it_was(db: &Database) {
         ..before
     };
     assert_eq!(same, queued);
-    let of_ann = queue.jobs.rerun(id, false, "ann").await.unwrap();
+    let of_ann = rerun(&queue, id, false, "ann").await.unwrap();
     assert_eq!(of_ann.username, "ann");
     let filter = JobsFilter {
         rerun_of: Some(id),
@@ -125,11 +133,11 @@ async fn a_job_is_repeated_as_it_was(db: &Database) {
         ..JobsFilter::default()
     };
     assert_eq!(queue.jobs.list(&filter).await.unwrap().len(), 2);
-    let running = wrong_state(queue.jobs.rerun(id, true, "").await);
+    let running = wrong_state(rerun(&queue, id, true, "").await);
     assert_eq!(running, format!("job {id} is still running"));
-    assert!(is_unknown(&queue.jobs.rerun(99, false, "").await));
+    assert!(is_unknown(&rerun(&queue, 99, false, "").await));
     queue.finish(&lease, AttemptEnding::Passed).await;
-    let no_run = wrong_state(queue.jobs.rerun(id, true, "").await);
+    let no_run = wrong_state(rerun(&queue, id, true, "").await);
     assert!(no_run.contains("has no run"), "{no_run}");
     queue.close().await;
 }
@@ -162,7 +170,7 @@ async fn only_what_did_not_pass_is_repeated(db: &Database) {
         ..run
     })
     .await;
-    let again = queue.jobs.rerun(lease.job, true, "").await.unwrap();
+    let again = rerun(&queue, lease.job, true, "").await.unwrap();
     let tests = ["t.py::bad[a b]", "t.py::crashed", "t.py::error"];
     assert_eq!(again.tests, tests);
     let lease = queue.lease("agent-a").await;
@@ -171,7 +179,7 @@ async fn only_what_did_not_pass_is_repeated(db: &Database) {
     let run = run_of(&lease.run_id, all_good);
     queue.opened.save(run).await;
     queue.finish(&lease, AttemptEnding::Passed).await;
-    let nothing = wrong_state(queue.jobs.rerun(lease.job, true, "").await);
+    let nothing = wrong_state(rerun(&queue, lease.job, true, "").await);
     assert!(nothing.contains("every test passed"), "{nothing}");
     queue.close().await;
 }
@@ -190,11 +198,11 @@ async fn what_never_ran_is_repeated_as_well(db: &Database) {
     };
     let not_run = vec!["t.py::never".to_owned()];
     let lease = over_with(&queue, ended_early(not_run.clone(), 1)).await;
-    let again = queue.jobs.rerun(lease.job, true, "").await.unwrap();
+    let again = rerun(&queue, lease.job, true, "").await.unwrap();
     assert_eq!(again.tests, not_run);
     queue.jobs.cancel(again.id, "").await.unwrap();
     let lease = over_with(&queue, ended_early(not_run, 5_000)).await;
-    let too_many = wrong_state(queue.jobs.rerun(lease.job, true, "").await);
+    let too_many = wrong_state(rerun(&queue, lease.job, true, "").await);
     assert!(too_many.contains("5000 tests"), "{too_many}");
     queue.close().await;
 }
@@ -252,7 +260,7 @@ async fn a_job_that_is_forgotten_is_seen_by_nobody(db: &Database) {
     );
     queue.finish(&lease, AttemptEnding::Cancelled).await;
     queue.jobs.tidy(Utc::now()).await.unwrap();
-    let gone = queue.jobs.job_of_attempt(lease.attempt).await;
+    let gone = queue.jobs.job_of_task(lease.attempt).await;
     assert!(matches!(gone, Err(JobsError::NoAttempt(_))), "{gone:?}");
     assert_eq!(queue.lease("agent-b").await.job, next);
     queue.close().await;

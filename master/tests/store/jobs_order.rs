@@ -189,12 +189,9 @@ async fn a_runner_of_tasks_gets_what_its_contract_has_words_for(db: &Database) {
     let task = lease_task().await.unwrap();
     assert_eq!(task.job, wanted);
     assert!(task.lease_s > 600, "{}", task.lease_s);
-    assert_eq!(
-        queue.jobs.job_of_attempt(task.attempt).await.unwrap(),
-        wanted
-    );
-    assert!(queue.jobs.job_of_attempt(task.attempt + 1).await.is_err());
-    assert_eq!(queue.jobs.agents().await.unwrap(), []);
+    assert_eq!(queue.jobs.job_of_task(task.attempt).await.unwrap(), wanted);
+    assert!(queue.jobs.job_of_task(task.attempt + 1).await.is_err());
+    assert_eq!(queue.jobs.agents(None).await.unwrap(), []);
     queue.close().await;
 }
 

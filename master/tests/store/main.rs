@@ -19,6 +19,7 @@ mod contract;
 mod counters;
 mod growth;
 mod jobs;
+mod jobs_again;
 mod jobs_attempts;
 mod jobs_end;
 mod jobs_log;

@@ -13,19 +13,27 @@ const COMMIT_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
 
 /// Takes the spaces off that people type around names, and takes an empty name for none.
 pub fn trim(job: &mut NewJob) {
+    trim_optional(&mut job.uuid);
+    if let Some(uuid) = &mut job.uuid {
+        uuid.make_ascii_lowercase();
+    }
     trim_text(&mut job.username);
     trim_text(&mut job.project);
     trim_optional(&mut job.environment);
-    if let Source::Git(git) = &mut job.source {
-        trim_text(&mut git.url);
-        for text in [
-            &mut git.branch,
-            &mut git.commit,
-            &mut git.tests_url,
-            &mut git.tests_branch,
-        ] {
-            trim_optional(text);
+    match &mut job.source {
+        Source::Git(git) => {
+            trim_text(&mut git.url);
+            for text in [
+                &mut git.branch,
+                &mut git.commit,
+                &mut git.tests_url,
+                &mut git.tests_branch,
+            ] {
+                trim_optional(text);
+            }
         }
+        Source::Library(library) => library.files.iter_mut().for_each(trim_folder),
+        Source::Archive(_) => {}
     }
 }
 
@@ -33,6 +41,13 @@ fn trim_text(text: &mut String) {
     let trimmed = text.trim();
     if trimmed.len() < text.len() {
         *text = trimmed.to_owned();
+    }
+}
+
+/// A folder is the same with and without a slash behind it.
+fn trim_folder(name: &mut String) {
+    if name.len() > 1 && name.ends_with('/') && !name.ends_with("//") {
+        name.pop();
     }
 }
 
@@ -48,6 +63,13 @@ fn trim_optional(text: &mut Option<String>) {
 /// Checks a job that is to be queued. Whether there is such an environment, file or archive is for the
 /// master to say, which URLs and arguments are taken for the agent.
 pub fn new_job(job: &NewJob) -> Result<(), Invalid> {
+    if let Some(uuid) = &job.uuid
+        && !is_uuid(uuid)
+    {
+        let reason = "must be a UUID, made anew for each job, such as \
+                      0198c0de-5eed-7abc-9def-0123456789ab; left out, the master makes one";
+        return Err(Invalid::new("uuid", reason));
+    }
     identifier("username", &job.username, limits::NAME_BYTES_MAX)?;
     if !job.project.is_empty() {
         identifier("project", &job.project, limits::NAME_BYTES_MAX)?;
@@ -80,6 +102,17 @@ pub fn new_job(job: &NewJob) -> Result<(), Invalid> {
         return Err(Invalid::new("priority", reason));
     }
     whole(job)
+}
+
+/// With hyphens, in small letters, and of a version that says so (RFC 9562).
+fn is_uuid(text: &str) -> bool {
+    let is_right = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        14 => matches!(byte, b'1'..=b'8'),
+        19 => matches!(byte, b'8' | b'9' | b'a' | b'b'),
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
 fn source(source: &Source) -> Result<(), Invalid> {
@@ -333,6 +366,7 @@ mod tests {
     fn spaces_around_names_are_taken_off_and_empty_names_are_none() {
         let mut job = minimal();
         job.username = " Steve ".into();
+        job.uuid = Some(String::new());
         job.environment = Some("  ".into());
         job.source = Source::Git(GitSource {
             branch: Some(String::new()),
@@ -342,12 +376,27 @@ mod tests {
         assert_eq!(job, minimal());
     }
 
+    #[test]
+    fn a_uuid_is_taken_in_either_case_and_kept_in_small_letters() {
+        let mut job = minimal();
+        job.uuid = Some("0198C0DE-5EED-7ABC-9DEF-0123456789AB".into());
+        trim(&mut job);
+        assert_eq!(new_job(&job), Ok(()));
+        let small = "0198c0de-5eed-7abc-9def-0123456789ab";
+        assert_eq!(job.uuid.as_deref(), Some(small));
+    }
+
     /// The field that is at fault, and what makes it so.
     type Fault = (&'static str, fn(&mut NewJob));
 
     #[test]
     fn the_field_at_fault_is_named() {
-        let at_fault: [Fault; 20] = [
+        let at_fault: [Fault; 23] = [
+            ("uuid", |job| job.uuid = Some("job-1".into())),
+            ("uuid", |job| job.uuid = Some("0".repeat(36))),
+            ("uuid", |job| {
+                job.uuid = Some("00000000-0000-0000-0000-000000000000".into());
+            }),
             ("username", |job| job.username = "  ".into()),
             ("username", |job| job.username = "a\u{1b}[1m".into()),
             ("project", |job| job.project = "a\nb".into()),

@@ -45,6 +45,7 @@ impl From<JobsError> for ApiError {
             JobsError::EnvironmentInUse { .. } | JobsError::EnvironmentOfContract(_) => {
                 conflict("environment_in_use")
             }
+            JobsError::Conflict(_) | JobsError::UsedUp(_) => conflict("job_conflict"),
             JobsError::WrongState(_) => conflict("job_state"),
             JobsError::LeaseLost => conflict("lease_lost"),
             JobsError::LogGap { bytes } => {

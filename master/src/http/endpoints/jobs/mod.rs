@@ -22,6 +22,7 @@ use crate::http::app::App;
 use crate::http::caller::Asking;
 use crate::http::error::ApiError;
 use crate::http::path::JobName;
+use crate::jobs::Queued;
 
 /// The job of a path, when the caller sees it.
 pub(super) async fn seen(app: &App, asking: &Asking, name: &JobName) -> Result<Job, ApiError> {
@@ -49,6 +50,15 @@ pub(super) fn project_of_new(asking: &Asking, named: String) -> Result<String, A
     Ok(asking.project(named)?.unwrap_or_default())
 }
 
+/// A job, new or not, and where it is.
+pub(super) fn answer(queued: &Queued) -> Response {
+    let mut response = created(&queued.job, &location(&queued.job));
+    if !queued.is_new {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
 /// 201, and where the new thing is.
 pub(super) fn created(value: &impl Serialize, location: &str) -> Response {
     let mut response = (StatusCode::CREATED, Json(value)).into_response();
@@ -59,6 +69,6 @@ pub(super) fn created(value: &impl Serialize, location: &str) -> Response {
 }
 
 /// Where a job is.
-pub(super) fn location(job: &Job) -> String {
+fn location(job: &Job) -> String {
     format!("/jobs/{}", job.id)
 }

@@ -6,7 +6,6 @@ use shared::error::Problem;
 use shared::job::{Job, Rerun};
 use shared::limits::JOB_BODY_BYTES_MAX;
 
-use super::{created, location};
 use crate::http::app::App;
 use crate::http::caller::Asking;
 use crate::http::error::ApiError;
@@ -29,8 +28,10 @@ use crate::http::problems::{JsonProblems, NotFound};
     responses(
         (status = 201, description = "The new job", body = Job,
             headers(("location" = String, description = "Where the new job is"))),
+        (status = 200, description = "The same was sent with the same `uuid` before: the job as it is", body = Job,
+            headers(("location" = String, description = "Where the job is"))),
         NotFound,
-        (status = 409, description = "There is nothing to repeat (`job_state`)", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is nothing to repeat (`job_state`), or the `uuid` belongs to another job (`job_conflict`)", body = Problem, content_type = "application/problem+json"),
         JsonProblems,
         (status = 503, description = "Too many jobs wait (`queue_full`), too busy, or the database is away: try again", body = Problem, content_type = "application/problem+json"),
     ),
@@ -42,9 +43,8 @@ pub(in crate::http) async fn handle(
     request: Request,
 ) -> Result<Response, ApiError> {
     let read = intake::json_or_default(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
-    let Rerun { failed_only } = read.await?;
+    let rerun: Rerun = read.await?;
     let job = super::seen(&app, &asking, &name).await?;
     let by = &asking.0.name;
-    let job = app.jobs.rerun(job.id, failed_only, by).await?;
-    Ok(created(&job, &location(&job)))
+    Ok(super::answer(&app.jobs.rerun(job.id, rerun, by).await?))
 }

@@ -44,8 +44,8 @@ pub(in crate::http) async fn handle(
     }
     let new = wanted.to_job()?;
     let words = in_the_words_of_a_suite;
-    let job = create::queue(&app, &asking, new, JobKind::Suite, words).await?;
-    Ok(Json(Suite::of(&job, None)))
+    let queued = create::queue(&app, &asking, new, JobKind::Suite, words).await?;
+    Ok(Json(Suite::of(&queued.job, None)))
 }
 
 /// The field that the client sent, for the one of the job that it became.

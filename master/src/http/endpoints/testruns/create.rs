@@ -42,7 +42,8 @@ pub(in crate::http) async fn handle(
     let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
     let wanted: NewTestrun = read.await?;
     let (new, words) = (wanted.into_job(), in_the_words_of_a_testrun);
-    let job = create::queue(&app, &asking, new, JobKind::Testrun, words).await?;
+    let queued = create::queue(&app, &asking, new, JobKind::Testrun, words).await?;
+    let job = queued.job;
     let location = format!("/api/testrun/{}", job.id);
     Ok(created(&Testrun::of(job, String::new()), &location))
 }
