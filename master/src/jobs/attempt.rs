@@ -190,7 +190,8 @@ fn released(job: &JobRow, said: String) -> Fate {
     let (mut state, mut error) = (JobState::Queued, None);
     if are_releases_used_up(job) {
         let most = limits::JOB_RELEASES_MAX;
-        why = format!("{why}; it was given back more than {most} times, which counts as an attempt");
+        why =
+            format!("{why}; it was given back more than {most} times, which counts as an attempt");
         if job.attempts_counted >= job.attempts_max {
             let most = job.attempts_max;
             why = format!("{why}; it may be begun {most} times at most");

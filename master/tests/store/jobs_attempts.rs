@@ -14,6 +14,7 @@ on_both_engines!(
     the_same_finish_may_be_sent_again,
     an_error_says_what_kind_it_is,
     a_job_that_was_given_back_is_next_and_the_attempt_does_not_count,
+    a_job_that_is_given_back_again_and_again_comes_to_an_end,
     a_lost_agent_s_job_is_queued_again_until_it_was_begun_often_enough,
     an_agent_that_was_heard_meanwhile_keeps_its_job,
     an_agent_that_does_not_end_is_not_heard_any_more,
@@ -138,6 +139,40 @@ async fn an_error_says_what_kind_it_is(db: &Database) {
     assert_eq!(error.kind, JobErrorKind::Git);
     assert!(error.text.starts_with("no\u{fffd} repository x"));
     assert!(error.text.len() <= shared::limits::JOB_ERROR_BYTES_MAX);
+    queue.close().await;
+}
+
+async fn a_job_that_is_given_back_again_and_again_comes_to_an_end(db: &Database) {
+    let queue = Queue::open(db).await;
+    let new = NewJob {
+        attempts_max: 2,
+        ..job_in("7")
+    };
+    let id = queue.add(new).await.id;
+    let free = shared::limits::JOB_RELEASES_MAX;
+    // The last but one counts already, and one more attempt is allowed.
+    for number in 1..free + 2 {
+        let lease = queue.lease("agent-a").await;
+        assert_eq!((lease.job, lease.number), (id, number));
+        let released = queue.finish(&lease, AttemptEnding::Released).await;
+        assert_eq!(released.state, JobState::Queued, "{number}");
+    }
+    let told = queue.get(id).await.transitions;
+    let said: Vec<bool> = told
+        .iter()
+        .filter(|one| one.state == JobState::Queued)
+        .map(|one| one.why.contains("counts as an attempt"))
+        .collect();
+    let (last, before) = said.split_last().unwrap();
+    assert!(*last && before.iter().all(|said| !said), "{told:?}");
+    let lease = queue.lease("agent-a").await;
+    let over = queue.finish(&lease, AttemptEnding::Released).await;
+    assert_eq!(over.state, JobState::Error);
+    let error = over.error.unwrap();
+    assert_eq!(error.kind, JobErrorKind::Lost);
+    assert!(error.text.contains("more than 20 times"), "{}", error.text);
+    assert!(error.text.contains("2 times at most"), "{}", error.text);
+    assert!(queue.lease_id(&request("agent-b")).await.is_none());
     queue.close().await;
 }
 
