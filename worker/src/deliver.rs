@@ -72,6 +72,14 @@ impl Preparations {
     }
 }
 
+/// Leaves a run where `--save` says, and nowhere else: for one that no master is to have.
+pub fn leave(settings: &Settings, mut run: NewRun, command: &str) {
+    label(&mut run, settings, command);
+    let facts = FactsBeingFound::start(settings, Journal::none());
+    facts.wait().describe(&mut run);
+    let _ = save(settings, &run);
+}
+
 /// Reports a run. It waits for the upload at most `timeout`, and less once a signal is heard
 /// that is meant to end the worker; whatever happens there is said and changes nothing else.
 pub fn deliver(

@@ -8,7 +8,7 @@ use crate::agent::attempt::Supervision;
 use crate::aggregate::{Ending, Run};
 use crate::cli::RunArguments;
 use crate::config::Settings;
-use crate::deliver::{Preparations, deliver, quoted};
+use crate::deliver::{Preparations, deliver, leave, quoted};
 use crate::events::{Heard, Listener, locked};
 use crate::journal::{Beginning, Journal};
 use crate::pytest::{Finished, Interpreter, Launch, Limits, Pytest, STOP_GRACE};
@@ -90,25 +90,33 @@ fn run_pytest(settings: &Settings, launch: &Launch) -> ExitCode {
         command: Some(command.clone()),
         started_at: Some(pytest.started_at()),
     };
-    let journal = Journal::begin(settings, beginning);
+    let journal = if settings.is_offline {
+        Journal::none()
+    } else {
+        Journal::begin(settings, beginning)
+    };
     let listener = Listener::start(pipe, journal.clone());
     let heard = listener.shared();
     pytest.limit(limits, move || locked(&heard).run.is_in_session());
-    let mut preparations = if asks_only(launch.arguments) {
-        Preparations::start(settings, journal.clone())
-    } else {
+    let started_at = pytest.started_at();
+    let mut preparations = (!settings.is_offline).then(|| {
+        if asks_only(launch.arguments) {
+            return Preparations::start(settings, journal.clone());
+        }
         let labels = Labels {
             settings: settings.clone(),
             command: Some(command.clone()),
-            started_at: Some(pytest.started_at()),
+            started_at: Some(started_at),
         };
         Preparations::start_streaming(labels, journal.clone(), listener.shared())
-    };
+    });
     let finished = match waited(pytest) {
         Ok(finished) => finished,
         Err(code) => return code,
     };
-    preparations.hear_impatience();
+    if let Some(preparations) = &mut preparations {
+        preparations.hear_impatience();
+    }
     let heard = listener.finish();
     let code = ExitCode::from(exit_code(&finished));
     if !heard.hello && finished.log_tail.contains(NO_PYTEST) {
@@ -124,7 +132,10 @@ fn run_pytest(settings: &Settings, launch: &Launch) -> ExitCode {
     let (run, ending) = ending(heard, finished);
     journal.end(&ending, &command);
     let run = run.finish(ending);
-    deliver(settings, preparations, run, &command, timeout);
+    match preparations {
+        Some(preparations) => deliver(settings, preparations, run, &command, timeout),
+        None => leave(settings, run, &command),
+    }
     code
 }
 

@@ -64,6 +64,8 @@ pub struct Settings {
     pub quiet: Sourced<bool>,
     /// Whether git and the CI system are asked what nobody said.
     pub asks_around: bool,
+    /// Whether there is no master: the run goes nowhere but into the file of `save`.
+    pub is_offline: bool,
     /// Sentences about values that could not be used. They stop nothing.
     pub problems: Vec<String>,
 }
@@ -128,6 +130,7 @@ impl Settings {
             memory: switch(options.memory, &MEMORY, &from, file.memory),
             quiet: switch(options.quiet, &QUIET, &from, file.quiet),
             asks_around: true,
+            is_offline: false,
             problems,
         }
     }

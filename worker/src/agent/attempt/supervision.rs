@@ -16,8 +16,8 @@ use crate::pytest::Guarded;
 /// The message.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Handover {
-    /// Where the run goes.
-    pub(super) master_url: String,
+    /// Where the run goes; nowhere without.
+    pub(super) master_url: Option<String>,
     /// The secret for it.
     pub(super) token: Option<String>,
     /// All variables of the tests.
@@ -27,7 +27,7 @@ pub(super) struct Handover {
 /// What a worker goes by that belongs to an agent.
 #[derive(Debug)]
 pub struct Supervision {
-    master_url: String,
+    master_url: Option<String>,
     token: Option<Token>,
     guarded: Guarded,
 }
@@ -55,7 +55,7 @@ impl Supervision {
     /// runs compare.
     pub fn settings(&self, options: &Options) -> Settings {
         let options = Options {
-            master_url: Some(self.master_url.clone()),
+            master_url: self.master_url.clone(),
             token: self.token.as_ref().map(|token| token.0.clone()),
             ..options.clone()
         };
@@ -68,6 +68,7 @@ impl Supervision {
         let mut settings = Settings::resolve(&options, &|_| None, labels);
         settings.problems.extend(problem);
         settings.asks_around = false;
+        settings.is_offline = self.master_url.is_none();
         settings
     }
 
