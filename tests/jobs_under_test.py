@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.parse
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -66,6 +67,15 @@ class Agent:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def ask_to_end(self, *answers: str) -> None:
+        """One signal after the other, each when the one before was heard."""
+        for words in answers:
+            self.process.send_signal(signal.SIGTERM)
+            wait_until(partial(self.has_said, words), words)
+
+    def has_said(self, words: str) -> bool:
+        return words in self.said()
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

@@ -201,6 +201,52 @@ def test_what_a_killed_attempt_left_is_removed_by_the_next_agent(place: Place, g
     place.wait(job, "error")
 
 
+def signal_thrice(agent: Agent) -> None:
+    agent.ask_to_end("takes no more jobs", "gives its jobs back", "kills its jobs")
+
+
+def test_a_job_that_a_third_signal_kills_is_given_back_at_once(place: Place, gate: Gate) -> None:
+    place.put("test_it.py", gate.waits("killed"))
+    agent = place.agent(name="killed")
+    job = place.create("test_it.py", attempts_max=1)
+    gate.wait_reached("killed")
+    processes = processes_of(agent)
+    # What would end in order upon the second signal cannot.
+    os.kill(processes["attempt"], STOP)
+    signal_thrice(agent)
+    assert agent.wait() == 0
+    # Not when its lease is over: by now.
+    queued = place.job(job)
+    assert queued["state"] == "queued", queued
+    assert [attempt["ending"] for attempt in queued["attempts"]] == ["released"]
+    assert not [process for process in processes.values() if is_alive(process)]
+    assert agent.folders_of_jobs() == []
+
+
+def test_a_third_signal_ends_an_agent_whose_master_does_not_answer(
+    place: Place, gate: Gate
+) -> None:
+    place.put("test_it.py", gate.waits("silent"))
+    agent = place.agent(name="silent")
+    job = place.create("test_it.py", attempts_max=1)
+    gate.wait_reached("silent")
+    processes = processes_of(agent)
+    os.kill(place.master.process.pid, STOP)
+    try:
+        signal_thrice(agent)
+        begun = time.monotonic()
+        assert agent.wait() == 0
+        lasted_s = time.monotonic() - begun
+        print(lasted_s)
+        assert lasted_s < 2 * LEASE_S
+        assert "its lease will run out" in agent.said()
+        assert not [process for process in processes.values() if is_alive(process)]
+    finally:
+        os.kill(place.master.process.pid, signal.SIGCONT)
+    over = place.wait(job)
+    assert (over["state"], over["error"]["kind"]) == ("error", "lost"), over
+
+
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path / "gate")

@@ -280,7 +280,7 @@ def test_a_token_that_ends_is_refreshed_and_one_that_cannot_be_is_replaced(
 
 
 def test_a_result_is_never_lost_and_sent_until_it_is_taken(
-    backends: Backends, repository: Repository
+    backends: Backends, repository: Repository, tmp_path: Path
 ) -> None:
     with Backend("attempt") as backend:
         backend.result_faults = [500, 503, 401, 429]
@@ -306,6 +306,56 @@ def test_a_result_is_never_lost_and_sent_until_it_is_taken(
         assert len(backend.results) == 2
     left = list((agent.work / "backend").rglob("*.json"))
     assert left == []
+    # Without a master, no run waits for one.
+    assert [path for path in (tmp_path / "keeper" / "state").rglob("*") if path.is_file()] == []
+
+
+def test_a_result_whose_answer_is_lost_is_sent_again_and_the_agent_goes_on(
+    backends: Backends, repository: Repository
+) -> None:
+    with Backend("attempt") as backend:
+        backend.hang_up_after_result = True
+        agent = backends.agent(backend)
+        first = backend.offer(repository.url, connectedTests=["test_d_laboratory"])
+        wait_until(lambda: len(backend.results) >= 2, "the result, twice", RESULT_TIME_MAX_S)
+        backend.hang_up_after_result = False
+        wait_until(lambda: f"task {first}: the backend has the result" in agent.said(), "the end")
+        sent = [result for result in backend.results if result["attempt"] == first]
+        assert len(sent) >= 3 and all(result == sent[0] for result in sent)
+        # Nobody asks it to be carried out twice, and it was not.
+        assert agent.said().count(f"task {first}: taken") == 1
+        second = backend.offer(repository.url, connectedTests=["test_d_laboratory"])
+        assert result_of(backend, second)["testResults"]["isPassed"]
+        assert agent.end() == 0
+    assert list((agent.work / "backend").rglob("*.json")) == []
+
+
+def test_a_third_signal_kills_the_task_and_the_next_start_reports_it(
+    backends: Backends, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    tests = f"""
+import pathlib, time
+def test_it():
+    pathlib.Path({str(begun)!r}).touch()
+    time.sleep(3000)
+"""
+    lab = Repository(tmp_path / "lab.git", {"test_lab.py": tests})
+    with Backend("id") as backend:
+        agent = backends.agent(backend, name="killed")
+        number = backend.offer(lab.url)
+        wait_until(begun.exists, "the test to run", RESULT_TIME_MAX_S)
+        processes = processes_of(agent)
+        # The third is the one that counts: what would end in order cannot.
+        os.kill(processes["attempt"], signal.SIGSTOP)
+        agent.ask_to_end("takes no more tasks", "ends its task", "kills its task")
+        assert agent.wait() == 0
+        assert not [process for process in processes.values() if is_alive(process)]
+        assert backend.results == []
+        agent = backends.agent(backend, name="killed")
+        result = result_of(backend, number)
+        assert result["isError"] and "was stopped" in result["errorDetails"], result
+        assert agent.end() == 0
 
 
 def test_a_result_that_is_refused_is_put_aside_and_the_next_task_is_taken(

@@ -49,6 +49,27 @@ impl CallError {
     }
 }
 
+/// What is said about an attempt.
+struct Words<'a> {
+    what: &'a str,
+    query: &'a [(&'a str, String)],
+    content_type: &'static str,
+    body: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Default for Words<'_> {
+    fn default() -> Self {
+        Self {
+            what: "",
+            query: &[],
+            content_type: "application/json",
+            body: Vec::new(),
+            timeout: ANSWER_MAX,
+        }
+    }
+}
+
 /// A connection to the master. One call at a time.
 #[derive(Debug)]
 pub struct Calls(Client);
@@ -84,59 +105,87 @@ impl Calls {
     }
 
     /// Says that the job goes on, and hears whether it is to.
-    pub fn heartbeat(&self, of: Leased, timeout: Duration) -> Result<Heartbeat, CallError> {
-        let answer = self.about(
-            of,
-            "heartbeat",
-            &[],
-            "application/json",
-            Vec::new(),
+    pub fn heartbeat(
+        &self,
+        of: Leased,
+        timeout: Duration,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<Heartbeat, CallError> {
+        let words = Words {
+            what: "heartbeat",
             timeout,
-        )?;
+            ..Words::default()
+        };
+        let answer = self.about(of, words, given_up)?;
         Ok(self.read(&answer)?)
     }
 
     /// Sends a piece of the log.
-    pub fn log(&self, of: Leased, offset: u64, piece: Vec<u8>) -> Result<LogKept, CallError> {
+    pub fn log(
+        &self,
+        of: Leased,
+        offset: u64,
+        piece: Vec<u8>,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<LogKept, CallError> {
         let query = [("offset", offset.to_string())];
-        let octets = "application/octet-stream";
-        let answer = self.about(of, "log", &query, octets, piece, ANSWER_MAX)?;
+        let words = Words {
+            what: "log",
+            query: &query,
+            content_type: "application/octet-stream",
+            body: piece,
+            ..Words::default()
+        };
+        let answer = self.about(of, words, given_up)?;
         Ok(self.read(&answer)?)
     }
 
     /// Tells of a step.
-    pub fn step(&self, of: Leased, step: &Step) -> Result<(), CallError> {
-        let body = json(step)?;
-        self.about(of, "steps", &[], "application/json", body, ANSWER_MAX)?;
-        Ok(())
+    pub fn step(
+        &self,
+        of: Leased,
+        step: &Step,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<(), CallError> {
+        let words = Words {
+            what: "steps",
+            body: json(step)?,
+            ..Words::default()
+        };
+        self.about(of, words, given_up).map(drop)
     }
 
     /// Says how the attempt ended.
-    pub fn finish(&self, of: Leased, finish: &FinishAttempt) -> Result<(), CallError> {
-        let body = json(finish)?;
-        self.about(of, "finish", &[], "application/json", body, ANSWER_MAX)?;
-        Ok(())
+    pub fn finish(
+        &self,
+        of: Leased,
+        finish: &FinishAttempt,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<(), CallError> {
+        let words = Words {
+            what: "finish",
+            body: json(finish)?,
+            ..Words::default()
+        };
+        self.about(of, words, given_up).map(drop)
     }
 
     fn about(
         &self,
         of: Leased,
-        what: &str,
-        query: &[(&str, String)],
-        content_type: &'static str,
-        body: Vec<u8>,
-        timeout: Duration,
+        words: Words,
+        given_up: impl Future<Output = ()>,
     ) -> Result<Answer, CallError> {
         let (job, attempt) = (of.job.to_string(), of.attempt.to_string());
         let request = Request {
-            place: &["jobs", &job, "attempts", &attempt, what],
-            query,
-            content_type,
-            body,
-            timeout,
+            place: &["jobs", &job, "attempts", &attempt, words.what],
+            query: words.query,
+            content_type: words.content_type,
+            body: words.body,
+            timeout: words.timeout,
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
-        let answer = self.0.post(request, std::future::pending())?;
+        let answer = self.0.post(request, given_up)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }

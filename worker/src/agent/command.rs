@@ -14,7 +14,7 @@ use super::job::Lines;
 use super::options::AgentArguments;
 use super::reach::Reach;
 use super::slot::Shift;
-use super::stop::Stop;
+use super::stop::{Stop, Takes};
 use super::{backend, left_runs, secrecy};
 use crate::config::{Settings, Source, Sourced};
 use crate::pytest::Interpreter;
@@ -146,7 +146,7 @@ fn work(shift: &Shift, lines: &[Lines], settings: &Settings) -> ExitCode {
     if removed > 0 {
         report::say(&format!("removed what {removed} jobs had left here"));
     }
-    let listening = match shift.stop.listen() {
+    let listening = match shift.stop.listen(Takes::Jobs) {
         Ok(listening) => listening,
         Err(error) => return refuse(&format!("cannot listen for signals: {error}")),
     };

@@ -1,19 +1,25 @@
 //! Takes what is in a job's outbox to the master.
 
+use std::time::Duration;
+
 use super::attempt::Leased;
 use super::calls::{CallError, Calls};
 use super::outbox::{Item, Outbox};
 use super::reach::Reach;
+use super::stop::Stop;
 use crate::backoff::backoff;
+use crate::client::SendError;
 use crate::report;
 
 /// Sends until nothing is left, the lease is over, or it is given up.
-pub fn carry(calls: &Calls, of: Leased, outbox: &Outbox, reach: &Reach) {
+pub fn carry(calls: &Calls, of: Leased, outbox: &Outbox, reach: &Reach, end: &Stop) {
     let mut failures = 0;
     while let Some(item) = outbox.next() {
+        // Whoever kills its jobs has no time for their logs.
+        let killed = end.killed(Duration::ZERO);
         let sent = match &item {
-            Item::Step(step) => calls.step(of, step).map(|()| outbox.step_arrived()),
-            Item::Log(from, piece) => calls.log(of, *from, piece.clone()).map(|kept| {
+            Item::Step(step) => calls.step(of, step, killed).map(|()| outbox.step_arrived()),
+            Item::Log(from, piece) => calls.log(of, *from, piece.clone(), killed).map(|kept| {
                 if kept.full {
                     outbox.log_refused();
                 } else {
@@ -27,7 +33,7 @@ pub fn carry(calls: &Calls, of: Leased, outbox: &Outbox, reach: &Reach) {
                 failures = 0;
                 reach.reached();
             }
-            Err(CallError::Lost) => return,
+            Err(CallError::Lost | CallError::Send(SendError::GivenUp { .. })) => return,
             // What it has already changes nothing when it is sent again.
             Err(CallError::Gap) => outbox.log_arrived(0),
             Err(error) => {

@@ -9,10 +9,15 @@ use super::attempt::Leased;
 use super::calls::{CallError, Calls};
 use super::clock::Moment;
 use super::reach::Reach;
+use super::stop::Stop;
+use crate::client::SendError;
 
 /// Shortest and longest time between two heartbeats.
 const INTERVAL_MIN: Duration = Duration::from_millis(200);
 const INTERVAL_MAX: Duration = Duration::from_secs(3);
+
+/// When jobs are killed, the last of them have so long to tell the master. Their leases must hold for that.
+const LAST_BEAT_MAX: Duration = Duration::from_secs(5);
 
 /// What a heartbeat told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +29,11 @@ pub enum Beat {
 }
 
 /// One heartbeat. What it grants counts from when it was sent.
-pub fn beat(calls: &Calls, of: Leased, lease_s: u32) -> Result<Beat, CallError> {
+pub fn beat(calls: &Calls, of: Leased, lease_s: u32, stop: &Stop) -> Result<Beat, CallError> {
     let sent = Moment::now();
     let lease = Duration::from_secs(lease_s.into());
-    match calls.heartbeat(of, (lease / 4).max(INTERVAL_MIN)) {
+    let timeout = (lease / 4).max(INTERVAL_MIN);
+    match calls.heartbeat(of, timeout, stop.killed(LAST_BEAT_MAX)) {
         Ok(Heartbeat { cancel, lease_s }) => Ok(Beat::Held(sent.plus(granted(lease_s)), cancel)),
         Err(CallError::Lost) => Ok(Beat::Lost),
         Err(error) => Err(error),
@@ -44,14 +50,14 @@ pub fn keep_beating(
     calls: &Calls,
     of: Leased,
     lease_s: u32,
-    reach: &Reach,
+    (reach, stop): (&Reach, &Stop),
     tell: &Sender<Beat>,
     over: &Receiver<()>,
 ) {
     let interval = Duration::from_secs(lease_s.into()) / 10;
     let interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
     while over.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-        match beat(calls, of, lease_s) {
+        match beat(calls, of, lease_s, stop) {
             Ok(beat) => {
                 reach.reached();
                 // Whoever no longer listens will hear it at the end.
@@ -60,6 +66,7 @@ pub fn keep_beating(
                     return;
                 }
             }
+            Err(CallError::Send(SendError::GivenUp { .. })) => return,
             Err(CallError::Send(error)) => reach.failed(&error),
             Err(_) => {}
         }

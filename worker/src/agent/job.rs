@@ -31,6 +31,9 @@ const LATE: Duration = Duration::from_secs(90);
 /// How long an agent that gives its jobs back tries to tell the master.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
 
+/// The same for one that kills them.
+const LAST_CALL_MAX: Duration = Duration::from_secs(3);
+
 /// Heartbeats that may wait to be heard.
 const BEATS_MAX: usize = 64;
 
@@ -103,7 +106,7 @@ impl Job<'_> {
         let lease_s = self.lease.lease_s;
         let mut failures = 0;
         loop {
-            match heart::beat(&self.lines.heart, self.leased(), lease_s) {
+            match heart::beat(&self.lines.heart, self.leased(), lease_s, self.stop) {
                 Ok(Beat::Held(_, true)) => {
                     return Err(Ended::With(ending(AttemptEnding::Cancelled)));
                 }
@@ -141,12 +144,13 @@ impl Job<'_> {
         std::thread::scope(|scope| {
             let heart = scope.spawn(move || {
                 let (calls, lease_s) = (&self.lines.heart, self.lease.lease_s);
-                heart::keep_beating(calls, of, lease_s, self.reach, &tell, &over);
+                let stop = (self.reach, self.stop);
+                heart::keep_beating(calls, of, lease_s, stop, &tell, &over);
             });
             let log = running.take_log();
             let reader = scope.spawn(move || log.into_iter().for_each(|log| outbox.take_log(log)));
-            let courier =
-                scope.spawn(|| courier::carry(&self.lines.courier, of, outbox, self.reach));
+            let courier = scope
+                .spawn(|| courier::carry(&self.lines.courier, of, outbox, self.reach, self.stop));
             let ended = self.follow(&running, outbox, &beats, until);
             let without = running.finish();
             // All who could write have ended, and so has the log.
@@ -186,6 +190,7 @@ impl Job<'_> {
             until,
             deadline: Moment::now().plus(Duration::from_secs(self.lease.timeout_s) + LATE),
             ended: None,
+            is_cancelled: false,
             is_released: false,
             is_killed: false,
         };
@@ -227,7 +232,8 @@ impl Job<'_> {
     fn finish(&self, finish: &FinishAttempt, begun: Instant) {
         let (mut failures, mut patience) = (0, Patience::default());
         loop {
-            match self.lines.lease.finish(self.leased(), finish) {
+            let given_up = self.stop.killed(LAST_CALL_MAX);
+            match self.lines.lease.finish(self.leased(), finish, given_up) {
                 Ok(()) => {
                     self.reach.reached();
                     return says::ended(self.lease, finish, begun.elapsed());
@@ -283,6 +289,7 @@ struct Course {
     /// When the job has had its time, and more.
     deadline: Moment,
     ended: Option<Ended>,
+    is_cancelled: bool,
     is_released: bool,
     is_killed: bool,
 }
@@ -301,6 +308,7 @@ impl Course {
         self.until = self.until.max(until);
         running.tell(Told::Until(self.until));
         if cancel {
+            self.is_cancelled = true;
             running.tell(Told::Cancel);
         }
     }
@@ -324,7 +332,11 @@ impl Course {
         let is_overdue = Moment::now() >= self.deadline.min(self.until.plus(OVERDUE));
         if (is_overdue || level == Level::Kill) && !self.is_killed {
             self.is_killed = true;
-            self.end(Ended::With(ending(AttemptEnding::Released)));
+            self.end(Ended::With(ending(if self.is_cancelled {
+                AttemptEnding::Cancelled
+            } else {
+                AttemptEnding::Released
+            })));
             running.kill();
         }
     }

@@ -33,16 +33,32 @@ impl Level {
         }
     }
 
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Work => "goes on",
-            Self::Drain => {
+    const fn words(self, takes: Takes) -> &'static str {
+        match (self, takes) {
+            (Self::Work, _) => "goes on",
+            (Self::Drain, Takes::Jobs) => {
                 "takes no more jobs, and ends when those it has are over; a second signal gives them back"
             }
-            Self::Release => "gives its jobs back; a third signal kills them",
-            Self::Kill => "kills its jobs",
+            (Self::Drain, Takes::Tasks) => {
+                "takes no more tasks, and ends when the one it has is over; a second signal ends that task"
+            }
+            (Self::Release, Takes::Jobs) => "gives its jobs back; a third signal kills them",
+            (Self::Release, Takes::Tasks) => {
+                "ends its task and reports that; a third signal kills it"
+            }
+            (Self::Kill, Takes::Jobs) => "kills its jobs",
+            (Self::Kill, Takes::Tasks) => "kills its task; the next start reports that",
         }
     }
+}
+
+/// What an agent takes, for the words about its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Jobs of a master, which can be given back.
+    Jobs,
+    /// Tasks of a backend, which cannot.
+    Tasks,
 }
 
 /// All clones are one.
@@ -77,6 +93,13 @@ impl Stop {
         let _ = level.wait_for(|level| *level > Level::Work).await;
     }
 
+    /// Ends so much later than jobs are to be killed.
+    pub async fn killed(&self, later: Duration) {
+        let mut level = self.0.subscribe();
+        let _ = level.wait_for(|level| *level == Level::Kill).await;
+        tokio::time::sleep(later).await;
+    }
+
     /// Waits, at most so long, for the end to be asked for.
     pub fn wait(&self, longest: Duration) {
         let deadline = std::time::Instant::now() + longest;
@@ -90,14 +113,14 @@ impl Stop {
     }
 
     /// Listens for signals.
-    pub fn listen(&self) -> io::Result<Listening> {
+    pub fn listen(&self, takes: Takes) -> io::Result<Listening> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let stop = self.clone();
         let thread = std::thread::spawn(move || {
             for _ in signals.forever() {
                 let next = stop.level().next();
-                report::say(&format!("the agent {}", next.words()));
+                report::say(&format!("the agent {}", next.words(takes)));
                 stop.raise(next);
             }
         });

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
 
+use shared::lease::AttemptEnding;
+
 use super::orders::{Orders, Report};
 use super::running::Running;
 use super::verdict;
-use super::work::{Ask, Outcome, Reporting, Work, Workshop};
+use super::work::{Outcome, Reporting, Work, Workshop};
 use crate::agent::clock::Moment;
 use crate::agent::lifeline::Told;
+use crate::agent::stop::{Level, Stop};
 
 /// How long the process of the attempt goes on when the agent is stopped.
 const TRUST: Duration = Duration::from_secs(20);
 
-/// Between two renewals of that.
-const RENEWAL: Duration = Duration::from_secs(2);
+/// Between two renewals of that, which also look at who wants the end.
+const RENEWAL: Duration = Duration::from_millis(500);
 
 /// Pieces of the log that may wait.
 const PIECES_MAX: usize = 16;
@@ -39,7 +42,7 @@ pub fn carry_out(
     workshop: &Workshop,
     work: &Work,
     reporting: Option<&Reporting>,
-    asked: &Receiver<Ask>,
+    stop: &Stop,
     hear: &mut dyn FnMut(&[u8]),
 ) -> Result<Outcome, NotStarted> {
     let kept = workshop.jobs().join(format!("{}.run", work.name));
@@ -55,7 +58,7 @@ pub fn carry_out(
     let (tell, pieces) = bounded(PIECES_MAX);
     let log = running.take_log();
     let reader = std::thread::spawn(move || log.into_iter().for_each(|log| read(log, &tell)));
-    let finish = follow(&running, asked, &pieces, hear);
+    let finish = follow(&running, stop, &pieces, hear);
     let without = running.finish();
     // What is still in the pipe was written before its end.
     for piece in pieces {
@@ -71,24 +74,19 @@ pub fn carry_out(
 
 fn follow(
     running: &Running,
-    asked: &Receiver<Ask>,
+    stop: &Stop,
     pieces: &Receiver<Vec<u8>>,
     hear: &mut dyn FnMut(&[u8]),
 ) -> Option<shared::lease::FinishAttempt> {
     let renewal = tick(RENEWAL);
-    let (mut asked, mut pieces) = (asked.clone(), pieces.clone());
-    let mut finish = None;
+    let mut pieces = pieces.clone();
+    let (mut finish, mut heeded) = (None, Level::Drain);
     loop {
         select! {
             recv(running.reports()) -> report => match report {
                 Ok(Report::Ended(ended)) => finish = Some(ended),
                 Ok(Report::Step(_) | Report::Heard(_)) => {}
                 Err(_) => return finish,
-            },
-            recv(asked) -> ask => match ask {
-                Ok(Ask::Cancel) => running.tell(Told::Cancel),
-                Ok(Ask::Release) => running.tell(Told::Release),
-                Err(_) => asked = never(),
             },
             recv(pieces) -> piece => match piece {
                 Ok(piece) => hear(&piece),
@@ -97,6 +95,15 @@ fn follow(
             recv(renewal) -> _ => {
                 running.tell(Told::Until(Moment::now().plus(TRUST)));
                 running.end_if_silent();
+                let level = stop.level();
+                if level > heeded {
+                    heeded = level;
+                    running.tell(Told::Release);
+                }
+                if level == Level::Kill && finish.is_none() {
+                    finish = Some(verdict::ended_as(AttemptEnding::Released));
+                    running.kill();
+                }
             }
         }
     }

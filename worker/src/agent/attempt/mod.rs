@@ -21,4 +21,4 @@ pub use child::attempt;
 pub use orders::{Leased, Orders, Report};
 pub use running::Running;
 pub use supervision::Supervision;
-pub use work::{Ask, Outcome, Reporting, Work, Workshop};
+pub use work::{Outcome, Reporting, Work, Workshop};

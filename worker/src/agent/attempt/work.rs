@@ -87,13 +87,3 @@ pub struct Outcome {
     /// The run, as far as there is one.
     pub run: Option<NewRun>,
 }
-
-/// What an attempt may be asked while it goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ask {
-    /// End it; it is `cancelled`.
-    Cancel,
-    /// End it; it is `released`.
-    Release,
-}

@@ -109,8 +109,12 @@ impl Client {
         Ok(Some(parsed(&body)?).filter(|task| !task.is_null()))
     }
 
-    /// Sends a result. `Ok` means that the backend has it.
-    pub(super) fn post_result(&mut self, body: &[u8]) -> Result<(), BackendError> {
+    /// Sends a result, unless it is given up. `Ok` means that the backend has it.
+    pub(super) fn post_result(
+        &mut self,
+        body: &[u8],
+        given_up: impl Future<Output = ()>,
+    ) -> Result<(), BackendError> {
         let request = Request {
             method: &Method::POST,
             place: RESULT,
@@ -123,7 +127,13 @@ impl Client {
             &mut self.session,
             request,
         );
-        self.runtime.block_on(asked)?.success().map(drop)
+        let answer = self.runtime.block_on(async {
+            tokio::select! {
+                answer = asked => answer,
+                () = given_up => Err(BackendError::Stopped),
+            }
+        })?;
+        answer.success().map(drop)
     }
 
     /// Waits, unless `stopped` comes first.

@@ -12,7 +12,6 @@ mod options;
 mod outbox;
 mod polling;
 mod session;
-mod stop;
 mod task_result;
 mod task_work;
 

@@ -13,9 +13,9 @@ use super::logger::Logger;
 use super::options::{BackendOptions, Level};
 use super::outbox::{Outbox, Waiting};
 use super::session::Credentials;
-use super::stop::Stop;
 use super::{task_result, task_work};
 use crate::agent::attempt::{Outcome, Reporting, Workshop, carry_out};
+use crate::agent::stop::{self, Listening, Stop, Takes};
 use crate::{exit, report};
 
 /// Longest pause after something failed, unless the interval is longer anyway.
@@ -34,7 +34,7 @@ pub fn poll(
     match Poller::new(options, workshop, reporting) {
         Ok(mut poller) => {
             poller.go();
-            poller.stop.finish();
+            poller.listening.finish();
             ExitCode::SUCCESS
         }
         Err((code, reason)) => {
@@ -49,6 +49,9 @@ struct Poller<'a> {
     outbox: Outbox,
     logger: Logger,
     stop: Stop,
+    listening: Listening,
+    /// When the last results are given up; never, while no end is asked for.
+    last_until: Option<Instant>,
     workshop: &'a Workshop,
     reporting: Option<&'a Reporting>,
     timeout_s: u64,
@@ -85,7 +88,9 @@ impl<'a> Poller<'a> {
                 folder.display()
             ))
         })?;
-        let stop = Stop::listen().map_err(|error| failed(error.to_string()))?;
+        let stop = Stop::default();
+        let listening = stop.listen(Takes::Tasks);
+        let listening = listening.map_err(|error| failed(error.to_string()))?;
         if credentials.is_some() && address.is_open_to_others() {
             let words = format!("the password goes to {address} unencrypted; better use https");
             logger.say(Level::Warning, &words);
@@ -97,6 +102,8 @@ impl<'a> Poller<'a> {
             outbox,
             logger,
             stop,
+            listening,
+            last_until: None,
             workshop,
             reporting,
             timeout_s: options.task_timeout,
@@ -109,7 +116,7 @@ impl<'a> Poller<'a> {
 
     fn go(&mut self) {
         self.report_abandoned();
-        while !self.stop.is_told() {
+        while self.stop.level() == stop::Level::Work {
             self.deliver();
             let pause = match self.take() {
                 Ok(true) => {
@@ -124,7 +131,7 @@ impl<'a> Poller<'a> {
                 Err(error) => self.failed(&error),
             };
             self.client
-                .wait(self.until_delivery(pause), self.stop.told());
+                .wait(self.until_delivery(pause), self.stop.asked());
         }
         self.deliver_the_last();
     }
@@ -134,7 +141,7 @@ impl<'a> Poller<'a> {
         if self.outbox.is_full() {
             return Ok(false);
         }
-        let Some(value) = self.client.available(self.stop.told())? else {
+        let Some(value) = self.client.available(self.stop.asked())? else {
             return Ok(false);
         };
         match read::task(&value) {
@@ -197,8 +204,8 @@ impl<'a> Poller<'a> {
     fn attempt(&self, task: &Task) -> Result<(Outcome, String), String> {
         let work = task_work::of(task, self.timeout_s)?;
         let mut output = self.logger.output();
-        let asked = self.stop.asked();
-        let outcome = carry_out(self.workshop, &work, self.reporting, asked, &mut |piece| {
+        let stop = &self.stop;
+        let outcome = carry_out(self.workshop, &work, self.reporting, stop, &mut |piece| {
             output.take(piece);
         });
         let last = output.finish();
@@ -258,7 +265,8 @@ impl<'a> Poller<'a> {
     /// Sends one result. An error means that it is to be tried again.
     fn send(&mut self, waiting: &Waiting) -> Result<(), BackendError> {
         let number = waiting.number;
-        let done = match self.client.post_result(&waiting.body) {
+        let given_up = given_up(&self.stop, self.last_until);
+        let done = match self.client.post_result(&waiting.body, given_up) {
             Ok(()) => {
                 let words = format!("task {number}: the backend has the result");
                 self.logger.say(Level::Info, &words);
@@ -301,13 +309,20 @@ impl<'a> Poller<'a> {
 
     fn deliver_the_last(&mut self) {
         let until = Instant::now() + LAST_DELIVERY_MAX;
+        self.last_until = Some(until);
         self.deliver_at = Instant::now();
-        while !self.outbox.is_empty() && Instant::now() < until {
+        let is_over = |poller: &Self| {
+            let is_killed = poller.stop.level() == stop::Level::Kill;
+            poller.outbox.is_empty() || is_killed || Instant::now() >= until
+        };
+        while !is_over(self) {
             self.deliver();
-            if !self.outbox.is_empty() {
+            if !is_over(self) {
                 self.deliver_at = self.deliver_at.min(Instant::now() + self.interval);
-                let pause = self.deliver_at.saturating_duration_since(Instant::now());
-                std::thread::sleep(pause.min(until.saturating_duration_since(Instant::now())));
+                let pause = self.deliver_at.min(until);
+                let pause = pause.saturating_duration_since(Instant::now());
+                let killed = self.stop.killed(Duration::ZERO);
+                self.client.wait(pause, killed);
             }
         }
         let left = self.outbox.len();
@@ -348,6 +363,19 @@ impl<'a> Poller<'a> {
             .saturating_mul(2u32.saturating_pow(failures - 1));
         let pause = doubled.min(longest).mul_f64(crate::backoff::spread());
         error.retry_after().map_or(pause, |asked| asked.max(pause))
+    }
+}
+
+/// Ends when no result is to be waited for any longer.
+async fn given_up(stop: &Stop, until: Option<Instant>) {
+    tokio::select! {
+        () = stop.killed(Duration::ZERO) => {}
+        () = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
+        } => {}
     }
 }
 
