@@ -49,11 +49,43 @@ impl Jobs {
         let (jobs, request, project) = (self.clone(), request.clone(), project.map(str::to_owned));
         tokio::spawn(async move {
             let leased = jobs.lease_as_agent(&request, project.as_deref()).await;
-            if let Err(Ok(Some(lease))) = sender.send(leased) {
-                jobs.take_back(&lease).await;
-            }
+            let on_its_way = leased.map(|lease| lease.map(|lease| OnItsWay::new(jobs, lease)));
+            // A job that nobody takes out of the channel goes back by itself.
+            let _ = sender.send(on_its_way);
         });
-        receiver.await.unwrap_or(Err(JobsError::Busy))
+        let arriving = receiver.await.unwrap_or(Err(JobsError::Busy))?;
+        Ok(arriving.and_then(OnItsWay::arrive))
+    }
+}
+
+/// A job between the task that leased it and whoever waits for it. It may be sent, and its receiver
+/// dropped before it looks: then the job is given back.
+struct OnItsWay {
+    jobs: Jobs,
+    lease: Option<Lease>,
+}
+
+impl OnItsWay {
+    const fn new(jobs: Jobs, lease: Lease) -> Self {
+        let lease = Some(lease);
+        Self { jobs, lease }
+    }
+
+    fn arrive(mut self) -> Option<Lease> {
+        self.lease.take()
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
+        // Without a runtime the master has ended, and the lease ends with its time.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let jobs = self.jobs.clone();
+            runtime.spawn(async move { jobs.take_back(&lease).await });
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use master::jobs::{Jobs, JobsError};
 use shared::job::{JobState, NewJob};
 use shared::lease::{AttemptEnding, Lease};
@@ -17,6 +18,7 @@ on_both_engines!(
     an_agent_is_either_lost_or_heard,
     a_job_is_either_cancelled_or_handed_out,
     a_job_is_not_lost_with_the_agent_that_hung_up,
+    a_job_that_was_sent_to_somebody_who_does_not_look_goes_back,
     jobs_that_are_queued_at_once_come_in_the_order_of_their_ids,
 );
 
@@ -214,6 +216,26 @@ async fn a_job_is_not_lost_with_the_agent_that_hung_up(db: &Database) {
         assert_eq!(lease.job, id);
         queue.finish(&lease, AttemptEnding::Passed).await;
     }
+    queue.close().await;
+}
+
+async fn a_job_that_was_sent_to_somebody_who_does_not_look_goes_back(db: &Database) {
+    let queue = Queue::open(db).await;
+    let id = queue.add_to("7").await;
+    let gone = request("gone");
+    let mut waiting = Box::pin(queue.jobs.lease_or_wait(&gone, None, LONG));
+    // Looked at now and then only, so that the job is on its way when nobody looks any more.
+    let mut looks = 0;
+    while queue.get(id).await.state == JobState::Queued {
+        assert!(looks < 600, "nobody got the job");
+        looks += 1;
+        assert!(waiting.as_mut().now_or_never().is_none(), "it was not lost");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(waiting);
+    let next = request("agent-b");
+    let leased = queue.jobs.lease_or_wait(&next, None, LONG).await;
+    assert_eq!(leased.unwrap().unwrap().job, id);
     queue.close().await;
 }
 
