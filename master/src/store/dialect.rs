@@ -21,8 +21,20 @@ pub(super) const SQLITE_PLACEHOLDERS: Placeholders = Placeholders::InTurn;
 pub(super) const POSTGRES_PLACEHOLDERS: Placeholders = Placeholders::Numbered;
 
 /// Differs because the engines name their column types and automatic ids differently.
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+fn sqlite_migrations() -> Migrator {
+    with_later_ones(sqlx::migrate!("../migrations/sqlite"))
+}
+
+fn postgres_migrations() -> Migrator {
+    with_later_ones(sqlx::migrate!("../migrations/postgres"))
+}
+
+/// What a later version added to the database is left alone: migrations only ever add, and so an
+/// upgrade can be taken back.
+fn with_later_ones(mut migrations: Migrator) -> Migrator {
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// How long a connection waits for another process's lock, or for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
@@ -97,7 +109,7 @@ pub(super) async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
         .acquire_timeout(3 * WAIT)
         .connect_with(options.clone().pragma("cache_size", WRITER_CACHE_SIZE))
         .await?;
-    SQLITE_MIGRATIONS.run(&write).await?;
+    sqlite_migrations().run(&write).await?;
     // A connection to a file cannot be lost, so it need not be tried before each use.
     let read = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
@@ -125,7 +137,7 @@ pub(super) async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .acquire_timeout(WAIT)
         .connect_with(options.clone())
         .await?;
-    POSTGRES_MIGRATIONS.run(&migrating).await?;
+    postgres_migrations().run(&migrating).await?;
     migrating.close().await;
     let write = PgPoolOptions::new()
         .max_connections(POSTGRES_WRITERS_MAX)

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use master::ingest::{Ingest, IngestError, IngestTask, Saved};
 use master::store::Store;
 use shared::run::NewRun;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 /// The engines.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +66,22 @@ impl Database {
             store,
             ingest,
             task,
+        }
+    }
+
+    /// Changes it beside the store.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        match self.engine {
+            Engine::Sqlite => {
+                let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Engine::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::make;
 on_both_engines!(
     everything_is_there_after_a_restart,
     an_existing_database_is_opened_as_it_is,
+    a_database_that_a_later_version_added_to_is_opened,
     two_masters_on_one_database_do_not_disturb_one_another,
 );
 
@@ -64,6 +65,29 @@ async fn an_existing_database_is_opened_as_it_is(db: &Database) {
             .len(),
         3
     );
+    opened.close().await;
+}
+
+async fn a_database_that_a_later_version_added_to_is_opened(db: &Database) {
+    let opened = db.open().await;
+    opened.save(make::run("r1")).await;
+    opened.close().await;
+    for change in [
+        "create table of_a_later_version (id bigint primary key)",
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         select 9999, 'of a later version', success, checksum, execution_time \
+         from _sqlx_migrations where version = 1",
+    ] {
+        db.execute(change).await;
+    }
+    let opened = db.open().await;
+    assert!(
+        queries::runs::get(&opened.store, "r1")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    opened.save(make::run("r2")).await;
     opened.close().await;
 }
 
