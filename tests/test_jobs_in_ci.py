@@ -59,6 +59,7 @@ def test_the_exit_code_is_that_of_the_job_and_the_log_is_shown(
     assert f"{place.master.url}/results/{job['run_id']}" in said
     broken, said = run(place, "--url", f"{repository.url}-not")
     assert broken == 2 and "git" in said, said
+    assert "/results/" not in said, "pytest was never started"
     refused, said = run(place, "--url", repository.url, "--environment", "999")
     assert refused == 3 and "environment" in said, said
 

@@ -4,6 +4,9 @@
     MASTER_URL=https://results.example.org MASTER_TOKEN=ptp_... python3 run_job.py \
         --url https://git.example.org/shop.git --branch main --environment 7 -- tests/ -x
 
+The token needs the scopes `run`, to queue the job, and `read`, to see what becomes of it:
+`pytest-platform-master token create --name ci-jobs --scope run --scope read`.
+
 Exit codes: 0 passed, 1 failed, 2 it could not be carried out, 3 the master could not be asked.
 Ctrl-C and SIGTERM, which CI systems send when somebody cancels a build, cancel the job as well.
 """
@@ -77,6 +80,13 @@ def refused(method: str, path: str, code: int, said: str) -> int:
     return 3
 
 
+def label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text}: write it as NAME=VALUE")
+    return name, value
+
+
 def new_job(options: argparse.Namespace) -> dict[str, Any]:
     first_option = next(
         (index for index, word in enumerate(options.arguments) if word.startswith("-")),
@@ -97,7 +107,7 @@ def new_job(options: argparse.Namespace) -> dict[str, Any]:
         "source": source,
         "tests": tests,
         "args": options.arguments[first_option:],
-        "labels": dict(label.split("=", 1) for label in options.label),
+        "labels": dict(options.label),
         "environment": options.environment,
         "timeout_s": options.timeout,
         "wait_max_s": options.wait_max,
@@ -127,7 +137,9 @@ def follow(master: Master, job: dict[str, Any]) -> dict[str, Any]:
 def say_end(master: Master, job: dict[str, Any]) -> int:
     why = f" ({job['error']['kind']}: {job['error']['text']})" if job.get("error") else ""
     print(f"job {job['id']}: {job['state']}{why}")
-    if job.get("run_id"):
+    # Where pytest was not started, there is no run to look at.
+    steps = [step for attempt in job.get("attempts", [])[-1:] for step in attempt["steps"]]
+    if any(step["name"] == "run" for step in steps):
         run = urllib.parse.quote(job["run_id"], safe="")
         print(f"job {job['id']}: {master.url}/results/{run}")
     return {"passed": 0, "failed": 1}.get(job["state"], 2)
@@ -138,12 +150,19 @@ def main(words: list[str]) -> int:
     parser.add_argument("--url", help="git repository; without it, files of the test library")
     parser.add_argument("--branch")
     parser.add_argument("--commit")
-    parser.add_argument("--environment")
-    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--environment", help="the environment that the tests use")
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        type=label,
+        metavar="NAME=VALUE",
+        help="what the agent must have; can be repeated",
+    )
     parser.add_argument("--project", default=os.environ.get("PROJECT", ""))
     parser.add_argument("--username", default=os.environ.get("USER") or "ci")
-    parser.add_argument("--timeout", type=int, metavar="SECONDS")
-    parser.add_argument("--wait-max", type=int, metavar="SECONDS")
+    parser.add_argument("--timeout", type=int, metavar="SECONDS", help="for the tests")
+    parser.add_argument("--wait-max", type=int, metavar="SECONDS", help="in the queue")
     parser.add_argument("arguments", nargs="*", help="files first, then options of pytest")
     options = parser.parse_args(words)
 
@@ -153,7 +172,11 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     url = os.environ.get("MASTER_URL", "http://localhost:8080")
+    if not url.startswith(("http://", "https://")):
+        parser.error(f"MASTER_URL={url}: it has to begin with http:// or https://")
     master = Master(url, os.environ.get("MASTER_TOKEN"))
+    # Whoever may not see jobs learns it before one is queued that nobody would wait for.
+    master.ask("GET", "/jobs?limit=1")
     job = master.ask("POST", "/jobs", new_job(options))
     print(f"job {job['id']}: {master.url}/jobs/{job['id']}", flush=True)
     try:
