@@ -8,11 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from jobs_under_test import Agent, Door, Gate, Place, is_alive, place_on, processes_of
+from jobs_under_test import (
+    Agent,
+    Door,
+    Gate,
+    Place,
+    below,
+    command,
+    is_alive,
+    place_on,
+    processes_of,
+)
 from platform_under_test import Programs
 from worker_sessions import wait_until
 
@@ -167,6 +178,78 @@ def test_an_attempt_that_alone_is_stopped_holds_nobody_up(place: Place, gate: Ga
     others = [number for number in processes.values() if number != agent.process.pid]
     assert not [number for number in others if is_alive(number)]
     assert agent.folders_of_jobs() == []
+
+
+# Neither of them ends because it is asked to.
+STUBBORN = """
+import signal, subprocess, time
+
+def test_stubborn():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    subprocess.Popen(["sleep", "{mark}"], start_new_session=True)
+    time.sleep(3000)
+"""
+
+# How a job in a sandbox is brought to its end, and what the master says of it then.
+ENDINGS = {
+    "cancel": ("cancelled",),
+    "timeout": ("timed_out",),
+    "agent": ("error",),
+    "attempt": ("error",),
+    "worker": ("error", "failed"),
+    "guard": ("error", "failed"),
+}
+
+
+def test_whatever_ends_a_job_ends_all_in_its_sandbox(place: Place) -> None:
+    jobs = {}
+    for number, how in enumerate(ENDINGS):
+        # An argument that only this job's process has.
+        mark = f"{os.getpid()}{number}.5"
+        place.put(f"{how}/test_it.py", STUBBORN.format(mark=mark))
+        agent = place.agent("--sandbox", "--labels", f"how={how}", name=how)
+        job = place.create(
+            f"{how}/test_it.py",
+            labels={"how": how},
+            attempts_max=1,
+            timeout_s=20 if how == "timeout" else 3000,
+        )
+        jobs[how] = (job, agent, mark)
+    everybody = {}
+    for how, (_, agent, mark) in jobs.items():
+        wait_until(partial(is_started, agent, mark), f"the test of {how}", 120)
+        everybody[how] = [number for number in below(agent.process.pid) if is_alive(number)]
+        if how == "cancel":
+            assert place.request("POST", f"/jobs/{jobs[how][0]['id']}/cancel").status == 200
+        elif how != "timeout":
+            os.kill(processes_of(agent)[how], KILL)
+    for how, (job, _, _) in jobs.items():
+        longest_s = 60 if how in ("cancel", "timeout") else LEASE_S
+        wait_until(partial(none_is_alive, everybody[how]), f"the end of {how}", longest_s)
+        over = place.wait(job, *ENDINGS[how])
+        assert len(over["attempts"]) == 1, over
+
+
+def is_started(agent: Agent, mark: str) -> bool:
+    """Whether the test of an agent's job has started its own process."""
+    return any(command(process)[:2] == ["sleep", mark] for process in below(agent.process.pid))
+
+
+def none_is_alive(processes: list[int]) -> bool:
+    return not any(map(is_alive, processes))
+
+
+def test_a_signal_that_ends_pytest_in_a_sandbox_is_told_by_its_name(place: Place) -> None:
+    place.put("test_it.py", "import ctypes\ndef test_it(): ctypes.string_at(0)\n")
+    place.put("test_own.py", "import os\ndef test_it(): os._exit(7)\n")
+    place.agent("--sandbox")
+    killed = place.create("test_it.py")
+    ended = place.create("test_own.py")
+    run = place.master.get(f"/results/{place.wait(killed, 'failed')['run_id']}")
+    assert (run["status"], run["signal"]) == ("crashed", "SIGSEGV"), run
+    run = place.master.get(f"/results/{place.wait(ended, 'failed')['run_id']}")
+    assert (run["exit_code"], run.get("signal")) == (7, None), run
 
 
 def test_what_a_killed_attempt_left_is_removed_by_the_next_agent(place: Place, gate: Gate) -> None:

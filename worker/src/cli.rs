@@ -245,6 +245,9 @@ pub struct SidecarArguments {
 /// `guard`.
 #[derive(Debug, Args)]
 pub struct GuardArguments {
+    /// The program runs in a sandbox, which tells a signal that ended it by an exit code
+    #[arg(long)]
+    pub sandboxed: bool,
     /// The program to start, and its arguments
     #[arg(last = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,

@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
         Command::Journal(arguments) => journal_command::journal(&arguments.command),
         Command::Agent(arguments) => agent::agent(&arguments),
         Command::Attempt => agent::attempt::attempt(),
-        Command::Guard(arguments) => pytest::guard(&arguments.command),
+        Command::Guard(arguments) => pytest::guard(&arguments),
         Command::Sidecar(arguments) => sidecar_command::sidecar(&arguments),
     }
 }

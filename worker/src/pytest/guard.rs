@@ -24,6 +24,7 @@ use super::sweep;
 use crate::agent::clock::Moment;
 use crate::agent::lifeline::{Lifeline, Told};
 use crate::agent::secrecy;
+use crate::cli::GuardArguments;
 use crate::exit::{self, Ended};
 use crate::report;
 
@@ -33,11 +34,12 @@ const TICK: Duration = Duration::from_millis(250);
 /// Without a word for so long at the beginning, nobody is there.
 const FIRST_WORD_MAX: Duration = Duration::from_secs(10);
 
-/// Starts `words` and answers with its exit code, or ends by the signal that ended it.
-pub fn guard(words: &[OsString]) -> ExitCode {
+/// Starts a command and answers with its exit code, or ends by the signal that ended it.
+pub fn guard(arguments: &GuardArguments) -> ExitCode {
     secrecy::hide_from_others();
     secrecy::rename(GUARD_NAME);
-    match watch_over(words) {
+    let ended = watch_over(&arguments.command);
+    match ended.map(|ended| told(ended, arguments.sandboxed)) {
         Ok(Ended::Code(code)) => ExitCode::from(code as u8),
         Ok(Ended::Signal(signal)) => end_by(signal),
         Err(error) => {
@@ -138,6 +140,21 @@ fn wait_for_a_reason(mut lifeline: Lifeline, over: &OwnedFd) -> bool {
     }
 }
 
+/// How pytest ended. bubblewrap outlives it, and says of a signal what a shell says of it; pytest's own
+/// codes are far below.
+fn told(ended: Ended, is_sandboxed: bool) -> Ended {
+    match ended {
+        Ended::Code(code) if is_sandboxed => {
+            let signal = code - i32::from(Ended::Signal(0).exit_code());
+            match Signal::from_named_raw(signal) {
+                Some(_) => Ended::Signal(signal),
+                None => ended,
+            }
+        }
+        ended => ended,
+    }
+}
+
 /// Ends as pytest did, so that the worker sees what happened.
 fn end_by(signal: i32) -> ExitCode {
     let _ = rustix::process::setrlimit(
@@ -152,4 +169,19 @@ fn end_by(signal: i32) -> ExitCode {
         let _ = kill_process(rustix::process::getpid(), signal);
     }
     ExitCode::from(Ended::Signal(signal).exit_code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sandbox_tells_signals_by_codes() {
+        assert_eq!(told(Ended::Code(139), true), Ended::Signal(11));
+        assert_eq!(told(Ended::Code(139), false), Ended::Code(139));
+        for code in [0, 1, 5, 127, 128, 255] {
+            assert_eq!(told(Ended::Code(code), true), Ended::Code(code));
+        }
+        assert_eq!(told(Ended::Signal(9), true), Ended::Signal(9));
+    }
 }

@@ -22,6 +22,8 @@ pub struct Guarded {
     pub program: PathBuf,
     /// All variables of the tests.
     pub variables: Vec<(OsString, OsString)>,
+    /// Whether pytest runs in a sandbox.
+    pub is_sandboxed: bool,
 }
 
 impl Guarded {
@@ -37,7 +39,9 @@ impl Guarded {
         let mut guard = Command::new(&self.program);
         guard
             .arg0(GUARD_NAME)
-            .args(["guard", "--"])
+            .arg("guard")
+            .args(self.is_sandboxed.then_some("--sandboxed"))
+            .arg("--")
             .arg(command.get_program())
             .args(command.get_args())
             .env_clear();

@@ -217,6 +217,7 @@ impl Steps<'_> {
             master_url: reporting.map(|to| to.master_url.clone()),
             token: reporting.and_then(|to| to.token.clone()),
             variables,
+            is_sandboxed: self.orders.workshop.steps.sandbox,
         };
         message::send(&handover, &mut stdin).is_ok()
             && self.stage.begin_run(process, OwnedFd::from(stdin))

@@ -22,6 +22,8 @@ pub(super) struct Handover {
     pub(super) token: Option<String>,
     /// All variables of the tests.
     pub(super) variables: Vec<(OsString, OsString)>,
+    /// Whether they run in a sandbox.
+    pub(super) is_sandboxed: bool,
 }
 
 /// What a worker goes by that belongs to an agent.
@@ -43,6 +45,7 @@ impl Supervision {
         let guarded = Guarded {
             program: program::path()?,
             variables: handover.variables,
+            is_sandboxed: handover.is_sandboxed,
         };
         Ok(Some(Self {
             master_url: handover.master_url,
