@@ -5,11 +5,11 @@ use shared::job::{Job, JobKind, JobState};
 
 use super::again::again;
 use super::attempt::{Fate, move_to};
-use super::queue::changed;
+use super::queue::{changed, deleted};
 use super::{Jobs, JobsError, wire};
-use crate::store::changes;
+use crate::store::changes::{self, Change};
 use crate::store::engine::Transacting;
-use crate::store::jobs::{self, JobRow};
+use crate::store::jobs::{self, DeletedJobRow, JobRow};
 
 impl Jobs {
     /// Asks for the end of a job: one that waits is cancelled at once, the agent of one that runs hears of
@@ -48,8 +48,12 @@ impl Jobs {
                 state.as_str()
             )));
         }
-        jobs::delete(&mut transaction, id).await?;
-        Ok(changes::commit(&self.store, transaction, &[]).await?)
+        let told: Vec<Change> = jobs::delete(&mut transaction, id)
+            .await?
+            .iter()
+            .map(deleted)
+            .collect();
+        Ok(changes::commit(&self.store, transaction, &told).await?)
     }
 
     /// Deletes a job whatever its state: it is cancelled if need be, and is not seen any more from now on.
@@ -61,6 +65,10 @@ impl Jobs {
         let mut transaction = self.store.pools().begin().await?;
         let mut job = locked(&mut transaction, id).await?;
         let state = wire::state(&job.state)?;
+        let gone = DeletedJobRow {
+            id,
+            project: job.project.clone(),
+        };
         if state == JobState::Running {
             job.forgotten = 1;
             end(&mut transaction, &mut job, state, "").await?;
@@ -68,7 +76,8 @@ impl Jobs {
             jobs::delete(&mut transaction, id).await?;
         }
         // Others may be next now.
-        Ok(changes::commit(&self.store, transaction, &[changed(id)]).await?)
+        let told = [changed(id), deleted(&gone)];
+        Ok(changes::commit(&self.store, transaction, &told).await?)
     }
 
     /// Deletes the jobs of a kind that are over, and answers how many.
@@ -84,9 +93,10 @@ impl Jobs {
 
     async fn delete_some(&self, kind: JobKind) -> Result<u64, JobsError> {
         let mut transaction = self.store.pools().begin().await?;
-        let deleted = jobs::delete_over(&mut transaction, kind.as_str()).await?;
-        changes::commit(&self.store, transaction, &[]).await?;
-        Ok(deleted)
+        let gone = jobs::delete_over(&mut transaction, kind.as_str()).await?;
+        let told: Vec<Change> = gone.iter().map(deleted).collect();
+        changes::commit(&self.store, transaction, &told).await?;
+        Ok(gone.len() as u64)
     }
 }
 

@@ -14,8 +14,8 @@ use super::rerun::once_more;
 use super::turns::Turns;
 use super::{JobsError, wire};
 use crate::queries::runs;
-use crate::store::changes::{self, Change, ChangeKind};
-use crate::store::jobs::{self, NewJobRow};
+use crate::store::changes::{self, Change, ChangeKind, ProjectMark};
+use crate::store::jobs::{self, DeletedJobRow, NewJobRow};
 use crate::store::transitions::{self, TransitionRow};
 use crate::store::{Store, environments, job_queue};
 
@@ -151,6 +151,15 @@ fn asked(mut new: NewJob) -> NewJob {
         library.snapshot = None;
     }
     new
+}
+
+/// What is told of a job that is not there any more.
+pub(super) fn deleted(job: &DeletedJobRow) -> Change {
+    let project = ProjectMark::of(&job.project);
+    Change {
+        kind: ChangeKind::JobDeleted { project },
+        id: job.id,
+    }
 }
 
 /// What is told of a job that came into another state.

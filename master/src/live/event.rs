@@ -5,6 +5,8 @@ use std::sync::Arc;
 use shared::job::Job;
 use shared::run::RunSummary;
 
+use crate::store::changes::ProjectMark;
+
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventName {
@@ -16,6 +18,8 @@ pub(crate) enum EventName {
     RunFinished,
     /// A job came into another state, or somebody asked for its end.
     JobChanged,
+    /// A job was deleted, or is not seen any more.
+    JobDeleted,
     /// Events may have gone by unheard: whoever keeps a picture has to ask for it anew.
     Missed,
 }
@@ -28,9 +32,21 @@ impl EventName {
             Self::RunProgressed => "run_progressed",
             Self::RunFinished => "run_finished",
             Self::JobChanged => "job_changed",
+            Self::JobDeleted => "job_deleted",
             Self::Missed => "missed",
         }
     }
+}
+
+/// Whom an event concerns.
+#[derive(Debug, Clone)]
+pub(super) enum Audience {
+    /// Every listener.
+    Everybody,
+    /// Who listens to this project, or to all.
+    Project(Arc<str>),
+    /// The same, where only the mark of the project is known.
+    Marked(ProjectMark),
 }
 
 /// An event, made once for all listeners.
@@ -40,8 +56,8 @@ pub(crate) struct Event {
     /// alone has none, because its place among the others is not known.
     pub(crate) id: Option<u64>,
     pub(crate) name: EventName,
-    /// The project of the run or the job; `None` concerns every listener.
-    pub(crate) project: Option<Arc<str>>,
+    /// Whom it concerns.
+    pub(super) audience: Audience,
     /// JSON.
     pub(crate) data: Arc<str>,
 }
@@ -52,7 +68,7 @@ impl Event {
         Self {
             id: Some(id),
             name,
-            project: Some(run.project.as_str().into()),
+            audience: Audience::Project(run.project.as_str().into()),
             // A summary is plain data; the fallback is there for the type system only.
             data: serde_json::to_string(run).unwrap_or_default().into(),
         }
@@ -63,9 +79,19 @@ impl Event {
         Self {
             id: Some(id),
             name: EventName::JobChanged,
-            project: Some(job.project.as_str().into()),
+            audience: Audience::Project(job.project.as_str().into()),
             // A job is plain data; the fallback is there for the type system only.
             data: serde_json::to_string(job).unwrap_or_default().into(),
+        }
+    }
+
+    /// An event about a job that is not there any more.
+    pub(super) fn of_deleted_job(id: u64, job: i64, project: ProjectMark) -> Self {
+        Self {
+            id: Some(id),
+            name: EventName::JobDeleted,
+            audience: Audience::Marked(project),
+            data: format!("{{\"id\":{job}}}").into(),
         }
     }
 
@@ -74,15 +100,19 @@ impl Event {
         Self {
             id,
             name: EventName::Missed,
-            project: None,
+            audience: Audience::Everybody,
             data: "{}".into(),
         }
     }
 
     pub(super) fn concerns(&self, project: Option<&str>) -> bool {
-        match (project, self.project.as_deref()) {
-            (Some(wanted), Some(other)) => wanted == other,
-            _ => true,
+        let Some(wanted) = project else {
+            return true;
+        };
+        match &self.audience {
+            Audience::Everybody => true,
+            Audience::Project(project) => **project == *wanted,
+            Audience::Marked(mark) => *mark == ProjectMark::of(wanted),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::feed::Feed;
 use crate::jobs;
 use crate::queries;
 use crate::store::Store;
-use crate::store::changes::{Change, ChangeKind, Heard};
+use crate::store::changes::{Change, ChangeKind, Heard, ProjectMark};
 
 /// A run that goes on is told of at most this often.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
@@ -35,6 +35,8 @@ struct Telling {
     news: Vec<Change>,
     /// Jobs that came into another state, in order.
     jobs: Vec<i64>,
+    /// Jobs that are not there any more, in order, and whom that concerns.
+    deleted: Vec<(i64, ProjectMark)>,
     missed: bool,
 }
 
@@ -48,6 +50,7 @@ pub(super) async fn run(feed: Feed, store: Store, mut heard: broadcast::Receiver
         progressed: BTreeSet::new(),
         news: Vec::new(),
         jobs: Vec::new(),
+        deleted: Vec::new(),
         missed: false,
     };
     let mut pause = tokio::time::interval(PROGRESS_PAUSE);
@@ -85,6 +88,10 @@ impl Telling {
             }
             // Whoever reads the log of a job hears of it where he reads.
             Heard::Change(change) if change.kind == ChangeKind::JobLog => {}
+            Heard::Change(Change {
+                kind: ChangeKind::JobDeleted { project },
+                id,
+            }) => self.deleted.push((id, project)),
             Heard::Change(change) => {
                 self.progressed.remove(&change.id);
                 self.news.push(change);
@@ -93,7 +100,7 @@ impl Telling {
     }
 
     fn take_waiting(&mut self, heard: &mut broadcast::Receiver<Heard>) {
-        while self.news.len() + self.jobs.len() < CHANGES_AT_ONCE {
+        while self.news.len() + self.jobs.len() + self.deleted.len() < CHANGES_AT_ONCE {
             match heard.try_recv() {
                 Ok(heard) => self.take(heard),
                 Err(TryRecvError::Lagged(_)) => self.missed = true,
@@ -110,6 +117,11 @@ impl Telling {
         self.tell(&news).await;
         let jobs = std::mem::take(&mut self.jobs);
         self.tell_jobs(&jobs).await;
+        // After the last that was told of them.
+        for (job, project) in std::mem::take(&mut self.deleted) {
+            let event = Event::of_deleted_job(self.next_id(), job, project);
+            self.feed.publish(event);
+        }
     }
 
     /// Tells of jobs as they are now; one that vanished meanwhile is not told of.
@@ -160,7 +172,9 @@ impl Telling {
                 ChangeKind::Started => EventName::RunStarted,
                 ChangeKind::Progressed => EventName::RunProgressed,
                 ChangeKind::Finished => EventName::RunFinished,
-                ChangeKind::JobChanged | ChangeKind::JobLog => continue,
+                ChangeKind::JobChanged | ChangeKind::JobLog | ChangeKind::JobDeleted { .. } => {
+                    continue;
+                }
             };
             if let Some(run) = runs.iter().find(|run| run.id == change.id) {
                 let event = Event::of(self.next_id(), name, run);

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use tokio::sync::broadcast;
 
 use super::engine::{Pools, Transacting};
+use super::hash::Hash16;
 use super::{Store, StoreError};
 
 /// The channel of PostgreSQL's notifications. Only masters on the same database hear it.
 pub(super) const CHANNEL: &str = "pytest_platform_runs";
 
 /// Changes in one notification: PostgreSQL takes less than 8,000 bytes.
-const NOTIFIED_AT_ONCE: usize = 300;
+const NOTIFIED_AT_ONCE: usize = 200;
 
 /// Changes that may wait for the feed before it is told that it missed some.
 const WAITING_MAX: usize = 4_096;
@@ -30,6 +31,24 @@ pub(crate) enum ChangeKind {
     JobChanged,
     /// The log of a job grew.
     JobLog,
+    /// A job is deleted, or not seen any more. What it was cannot be looked up, so that this says who may
+    /// hear of it.
+    JobDeleted {
+        /// The mark of its project.
+        project: ProjectMark,
+    },
+}
+
+/// Stands for a project where its name has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProjectMark(u64);
+
+impl ProjectMark {
+    /// That of a project.
+    pub(crate) fn of(project: &str) -> Self {
+        let Hash16(hash) = Hash16::of(project.as_bytes());
+        Self(u128::from_be_bytes(hash) as u64)
+    }
 }
 
 /// Something happened to a run or to a job.
@@ -120,8 +139,13 @@ impl fmt::Display for Change {
             ChangeKind::Finished => 'f',
             ChangeKind::JobChanged => 'j',
             ChangeKind::JobLog => 'l',
+            ChangeKind::JobDeleted { .. } => 'd',
         };
-        write!(f, "{letter}{}", self.id)
+        write!(f, "{letter}{}", self.id)?;
+        if let ChangeKind::JobDeleted { project } = self.kind {
+            write!(f, ".{:x}", project.0)?;
+        }
+        Ok(())
     }
 }
 
@@ -140,6 +164,7 @@ impl FromStr for Change {
             Some('f') => ChangeKind::Finished,
             Some('j') => ChangeKind::JobChanged,
             Some('l') => ChangeKind::JobLog,
+            Some('d') => return deleted(letters.as_str()).ok_or(NoChange),
             _ => return Err(NoChange),
         };
         let id = letters.as_str().parse().map_err(|_| NoChange)?;
@@ -147,9 +172,24 @@ impl FromStr for Change {
     }
 }
 
+/// What follows the letter of a job that is deleted.
+fn deleted(word: &str) -> Option<Change> {
+    let (id, project) = word.split_once('.')?;
+    let project = ProjectMark(u64::from_str_radix(project, 16).ok()?);
+    Some(Change {
+        kind: ChangeKind::JobDeleted { project },
+        id: id.parse().ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn deleted_of(project: &str) -> ChangeKind {
+        let project = ProjectMark::of(project);
+        ChangeKind::JobDeleted { project }
+    }
 
     #[test]
     fn a_notification_reads_back_and_what_is_unknown_in_it_is_skipped() {
@@ -159,16 +199,19 @@ mod tests {
             (ChangeKind::Finished, 12),
             (ChangeKind::JobChanged, 3),
             (ChangeKind::JobLog, 4),
+            (deleted_of("a shop, with é"), 5),
         ]
         .map(|(kind, id)| Change { kind, id });
-        let text = format!("x9 {} f f1x é ", written(&changes));
+        let text = format!("x9 {} f f1x d d1 d1. d.1 é ", written(&changes));
         assert_eq!(read(&text).collect::<Vec<_>>(), changes);
     }
 
     #[test]
     fn a_full_notification_fits_what_postgresql_takes() {
         let change = Change {
-            kind: ChangeKind::Finished,
+            kind: ChangeKind::JobDeleted {
+                project: ProjectMark(u64::MAX),
+            },
             id: i64::MAX,
         };
         assert!(written(&[change; NOTIFIED_AT_ONCE]).len() < 8_000);

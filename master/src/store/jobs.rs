@@ -42,13 +42,32 @@ const BY_UUID: &str = concat!("select ", job_columns!(), " from jobs where uuid 
 
 const BY_IDS: &str = concat!("select ", job_columns!(), " from jobs where id in");
 
-const DELETE: &str = "delete from jobs where id = $1";
+const DELETE: &str = "delete from jobs where id = $1 returning id, project";
 
 const DELETE_OVER: &str = "delete from jobs where id in (select id from jobs where kind = $1 \
-     and state <> 'queued' and state <> 'running' order by id limit 200)";
+     and state <> 'queued' and state <> 'running' and forgotten = 0 order by id limit 200) \
+     returning id, project";
 
 const DELETE_FORGOTTEN: &str = "delete from jobs where id in (select id from jobs where forgotten = 1 \
      and state <> 'queued' and state <> 'running' order by id limit 200)";
+
+/// Jobs that ended before a moment, those that ended first. Only a job that is over has such a time.
+const FINISHED_BEFORE: &str = "select id, log_bytes from jobs where finished_us < $1 \
+     order by finished_us, id limit $2";
+
+/// A job that was deleted.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct DeletedJobRow {
+    pub(crate) id: i64,
+    pub(crate) project: String,
+}
+
+/// A job that is over, and the length of its log.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct FinishedJobRow {
+    pub(crate) id: i64,
+    pub(crate) log_bytes: i64,
+}
 
 /// A job to be queued.
 #[derive(Debug)]
@@ -193,22 +212,37 @@ pub(crate) async fn by_ids(store: &Store, ids: &[i64]) -> Result<Vec<JobRow>, St
     Ok(read_by_keys!(store, JobRow, BY_IDS, [], ids, |id| *id))
 }
 
-/// Deletes a job and everything that belongs to it.
-pub(crate) async fn delete(transaction: &mut Transacting, id: i64) -> Result<(), StoreError> {
-    on_connection!(transaction, connection => {
-        sqlx::query(DELETE).bind(id).execute(connection).await?;
-    });
-    Ok(())
+/// Deletes a job and everything that belongs to it; answers what it was, if it was there.
+pub(crate) async fn delete(
+    transaction: &mut Transacting,
+    id: i64,
+) -> Result<Option<DeletedJobRow>, StoreError> {
+    let row = on_connection!(transaction, connection => {
+        sqlx::query_as(DELETE).bind(id).fetch_optional(connection).await
+    })?;
+    Ok(row)
 }
 
-/// Deletes some jobs of a kind that are over, and answers how many; none are left when it answers 0.
+/// Jobs that ended before a moment, at most so many, those that ended first.
+pub(crate) async fn finished_before(
+    store: &Store,
+    before_us: i64,
+    limit: u32,
+) -> Result<Vec<FinishedJobRow>, StoreError> {
+    let rows = on_read!(store, pool => {
+        sqlx::query_as(FINISHED_BEFORE).bind(before_us).bind(i64::from(limit)).fetch_all(pool).await
+    })?;
+    Ok(rows)
+}
+
+/// Deletes some jobs of a kind that are over, and answers which; none are left when it answers none.
 pub(crate) async fn delete_over(
     transaction: &mut Transacting,
     kind: &str,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<DeletedJobRow>, StoreError> {
     let deleted = on_connection!(transaction, connection => {
-        sqlx::query(DELETE_OVER).bind(kind).execute(connection).await?.rows_affected()
-    });
+        sqlx::query_as(DELETE_OVER).bind(kind).fetch_all(connection).await
+    })?;
     Ok(deleted)
 }
 

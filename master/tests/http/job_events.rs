@@ -1,7 +1,7 @@
 //! `GET /events`: everybody who listens hears what becomes of jobs.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::job_calls::{git_job, job_in, passed};
@@ -45,5 +45,59 @@ async fn a_listener_to_one_project_hears_nothing_of_the_jobs_of_others() {
     of_the_bank["project"] = "bank".into();
     app.queue(of_the_bank).await;
     assert_eq!(job(&mut of_bank).await["username"], "Ann");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_deleted_is_told_of_to_those_who_saw_it() {
+    let app = App::start().await;
+    let id = app.queue(git_job("Steve")).await["id"].clone();
+    let lease = app.leased("agent-a").await;
+    app.finished(&lease, &passed()).await;
+    let mut of_all = Listening::to(&app, "/events").await;
+    let mut of_shop = Listening::to(&app, "/events?project=shop").await;
+    let mut of_bank = Listening::to(&app, "/events?project=bank").await;
+    let path = format!("/jobs/{id}");
+    let answer = app.send(Method::DELETE, &path, &Value::Null).await;
+    assert_eq!(answer.status, 204);
+    for listening in [&mut of_all, &mut of_shop] {
+        let told = listening.event().await;
+        assert_eq!(told.name, "job_deleted");
+        assert_eq!(told.run(), json!({"id": id}));
+    }
+    let mut of_the_bank = git_job("Ann");
+    of_the_bank["project"] = "bank".into();
+    app.queue(of_the_bank).await;
+    assert_eq!(job(&mut of_bank).await["username"], "Ann");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_testrun_that_is_deleted_while_it_runs_is_told_of_at_once_and_once() {
+    let app = App::start().await;
+    let suite = json!({"repo_url": "https://example.org/shop.git", "project": "shop"});
+    app.posted("/run_suite", &suite, 200).await;
+    let lease = app.leased("agent-a").await;
+    app.finished(&lease, &passed()).await;
+    let testrun = json!({"username": "Steve"});
+    let testrun = app.posted("/api/testrun", &testrun, 201).await["id"].clone();
+    let lease = app.leased("agent-a").await;
+    assert_eq!(lease["job"], testrun);
+    let mut listening = Listening::to(&app, "/events").await;
+    let path = format!("/api/testrun/{testrun}");
+    app.send(Method::DELETE, &path, &Value::Null).await;
+    let told = listening.event().await;
+    assert_eq!(
+        (told.name.as_str(), told.run()),
+        ("job_deleted", json!({"id": testrun}))
+    );
+    app.finished(&lease, &passed()).await;
+    app.send(Method::DELETE, "/test_history", &Value::Null)
+        .await;
+    let told = listening.event().await;
+    assert_eq!(
+        (told.name.as_str(), told.run()),
+        ("job_deleted", json!({"id": 1}))
+    );
     app.stop().await;
 }

@@ -28,7 +28,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 ///
 /// Events: `run_started`, `run_progressed` (at most one a second for a run), `run_finished`; their
 /// data is the run as `GET /results` lists it. `job_changed` when a job comes into another state; its
-/// data is the job as `GET /jobs` lists it. `missed` says that events may have gone by: after a
+/// data is the job as `GET /jobs` lists it. `job_deleted` when a job is there no longer; its data is
+/// `{"id": 7}`. `missed` says that events may have gone by: after a
 /// pause, or because the client read too slowly. A comment comes every 15 seconds.
 #[utoipa::path(
     get,
