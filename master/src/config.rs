@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use axum::http::HeaderValue;
+use chrono::TimeDelta;
 
 use crate::cli::ServeOptions;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub worker_silence_max: Duration,
     /// How long an agent may be silent before it loses its job.
     pub lease: Duration,
+    /// How long jobs that are over are kept; `None` for ever.
+    pub keep_jobs: Option<TimeDelta>,
     /// Whether a listener that others can reach asks nobody who he is while there is neither a token
     /// nor an account.
     pub insecure_allow_anonymous: bool,
@@ -94,6 +97,7 @@ impl Config {
                 .collect(),
             worker_silence_max: Duration::from_secs(options.worker_silence_max),
             lease: Duration::from_secs(u64::from(options.lease)),
+            keep_jobs: (options.keep_jobs > 0).then(|| TimeDelta::days(options.keep_jobs)),
             insecure_allow_anonymous: options.insecure_allow_anonymous,
             tests_dir: tests_dir(options.tests_dir.as_deref())?,
             tls: tls(options.tls_cert.as_deref(), options.tls_key.as_deref())?,
@@ -256,6 +260,17 @@ mod tests {
         bad.listen = "localhost".into();
         let error = format!("{:#}", Config::from_options(&bad).unwrap_err());
         assert!(error.contains("127.0.0.1:8080"), "{error}");
+    }
+
+    #[test]
+    fn jobs_are_kept_for_some_days_or_for_ever() {
+        let kept = |arguments: &[&str]| {
+            let config = Config::from_options(&options(arguments)).unwrap();
+            config.keep_jobs
+        };
+        assert_eq!(kept(&[]), Some(TimeDelta::days(90)));
+        assert_eq!(kept(&["--keep-jobs", "7"]), Some(TimeDelta::days(7)));
+        assert_eq!(kept(&["--keep-jobs", "0"]), None);
     }
 
     #[test]

@@ -15,6 +15,9 @@ const SILENCE_SECONDS_MAX: u64 = 604_800;
 /// Longest lease that can be asked for: an hour.
 const LEASE_SECONDS_MAX: i64 = 3_600;
 
+/// Longest time for which jobs can be kept but not for ever: a hundred years.
+const KEEP_DAYS_MAX: i64 = 36_500;
+
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
@@ -67,6 +70,17 @@ pub struct ServeOptions {
         value_parser = clap::value_parser!(u32).range(1..=LEASE_SECONDS_MAX)
     )]
     pub lease: u32,
+
+    /// Days for which a job that is over is kept with its log and its history; its runs stay. 0 keeps jobs
+    /// for ever.
+    #[arg(
+        long,
+        env = "KEEP_JOBS",
+        value_name = "DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(i64).range(0..=KEEP_DAYS_MAX)
+    )]
+    pub keep_jobs: i64,
 
     /// Folder of the test library: files that jobs can be made of, found recursively. Without it,
     /// there is no library.

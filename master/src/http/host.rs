@@ -81,6 +81,7 @@ mod tests {
             cors: CorsOrigins::None,
             allowed_hosts: vec!["ci.example.org".into()],
             worker_silence_max: std::time::Duration::from_mins(2),
+            keep_jobs: None,
             lease: std::time::Duration::from_secs(30),
             insecure_allow_anonymous: false,
             tests_dir: None,

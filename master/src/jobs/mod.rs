@@ -7,6 +7,7 @@ mod environments;
 mod error;
 mod expire;
 mod filter;
+mod keep;
 mod lease;
 mod log;
 mod offer;

@@ -43,7 +43,7 @@ pub struct Server {
     feed: Feed,
     feed_task: FeedTask,
     audit: AuditTask,
-    sweep: JoinHandle<()>,
+    sweeps: [JoinHandle<()>; 2],
     tls: Option<Arc<Tls>>,
     head_timeout: Duration,
 }
@@ -76,7 +76,10 @@ impl Server {
         let jobs = Jobs::new(store.clone(), config.lease);
         let leases = LeaseTask::start(jobs.clone(), config.lease);
         let library = Library::new(store.clone(), config.tests_dir.clone());
-        let sweep = tokio::spawn(library.clone().sweep_again_and_again());
+        let sweeps = [
+            tokio::spawn(library.clone().sweep_again_and_again()),
+            tokio::spawn(jobs.clone().sweep_again_and_again(config.keep_jobs)),
+        ];
         let parts = Parts {
             store: store.clone(),
             ingest,
@@ -98,7 +101,7 @@ impl Server {
             feed,
             feed_task,
             audit,
-            sweep,
+            sweeps,
             tls,
             head_timeout: config.timeouts.head,
         })
@@ -123,7 +126,7 @@ impl Server {
             feed,
             feed_task,
             audit,
-            sweep,
+            sweeps,
             tls,
             head_timeout,
             ..
@@ -140,8 +143,10 @@ impl Server {
         if let Some(reloading) = reloading {
             reloading.abort();
         }
-        // What it did not come to is still there after the next start.
-        sweep.abort();
+        // What they did not come to is still there after the next start.
+        for sweep in sweeps {
+            sweep.abort();
+        }
         silence.finish().await;
         leases.finish().await;
         if tokio::time::timeout(FLUSH_GRACE, writer.finish())

@@ -47,6 +47,7 @@ impl App {
             cors: CorsOrigins::None,
             allowed_hosts: Vec::new(),
             worker_silence_max: Duration::from_mins(2),
+            keep_jobs: None,
             lease: Duration::from_secs(30),
             insecure_allow_anonymous: false,
             tests_dir: None,

@@ -76,7 +76,7 @@ fn unpacked(packed: &[u8]) -> Vec<(String, Vec<u8>)> {
     entries.collect()
 }
 
-async fn count(db: &Database, statement: &str) -> i64 {
+pub(crate) async fn count(db: &Database, statement: &str) -> i64 {
     let statement = AssertSqlSafe(statement.to_owned());
     match db.engine {
         Engine::Sqlite => {
@@ -96,7 +96,7 @@ async fn count(db: &Database, statement: &str) -> i64 {
     }
 }
 
-async fn execute(db: &Database, statement: &str) {
+pub(crate) async fn execute(db: &Database, statement: &str) {
     let statement = AssertSqlSafe(statement.to_owned());
     match db.engine {
         Engine::Sqlite => {

@@ -22,6 +22,7 @@ mod jobs;
 mod jobs_again;
 mod jobs_attempts;
 mod jobs_end;
+mod jobs_keep;
 mod jobs_log;
 mod jobs_model;
 mod jobs_order;
