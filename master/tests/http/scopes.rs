@@ -187,6 +187,32 @@ async fn every_route_is_open_to_its_scope_and_to_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_could_not_report_gets_no_job() {
+    let app = App::start().await;
+    let bare = bearer(&app.token("bare", &[Scope::Run], None).await);
+    let whole = bearer(&app.token("whole", &[Scope::Run, Scope::Report], None).await);
+    app.knows().await;
+    let lease = |authorization: String| {
+        let headers = [
+            ("authorization", authorization),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let app = &app;
+        async move {
+            let headers = headers.each_ref().map(|(name, value)| (*name, &**value));
+            let body = br#"{"agent": "a", "slots": 1, "wait_s": 0}"#.to_vec();
+            app.request(Method::POST, "/agents/lease", &headers, body)
+                .await
+        }
+    };
+    let refused = lease(bare).await;
+    refused.problem(403, "scope_missing");
+    assert!(refused.text().contains("`report`"), "{}", refused.text());
+    assert_eq!(lease(whole).await.status, 204);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_there_is_not_is_told_only_to_those_who_are_known() {
     let app = App::start().await;
     app.get("/nothing").await.problem(404, "path_not_found");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use shared::access::Scope;
 use shared::lease::{Lease, LeaseRequest};
 use shared::limits::{JOB_BODY_BYTES_MAX, LEASE_WAIT_S_MAX};
 
@@ -41,6 +42,10 @@ pub(in crate::http) async fn handle(
 ) -> Result<Response, ApiError> {
     let read = intake::json(request, &app.budget, app.timeouts, JOB_BODY_BYTES_MAX);
     let wanted: LeaseRequest = read.await?;
+    // Its run would be refused when all its tests are over, and kept where nobody looks.
+    if !Scope::Report.is_in(&asking.0.scopes) {
+        return Err(ApiError::scope_missing(&asking.0.name, &[Scope::Report]));
+    }
     let wait = Duration::from_secs(wanted.wait_s.min(LEASE_WAIT_S_MAX).into());
     let project = asking.0.project();
     let lease = tokio::select! {
