@@ -34,8 +34,14 @@ pub fn carry(calls: &Calls, of: Leased, outbox: &Outbox, reach: &Reach, end: &St
                 reach.reached();
             }
             Err(CallError::Lost | CallError::Send(SendError::GivenUp { .. })) => return,
-            // What it has already changes nothing when it is sent again.
-            Err(CallError::Gap) => outbox.log_arrived(0),
+            // What it has already changes nothing when it is sent again. Before the beginning there is
+            // no gap: whoever says so will take nothing.
+            Err(CallError::Gap) if matches!(item, Item::Log(0, _)) => outbox.log_refused(),
+            Err(CallError::Gap) => {
+                outbox.log_arrived(0);
+                outbox.pause(backoff(failures));
+                failures += 1;
+            }
             Err(error) => {
                 if let CallError::Send(error) = &error {
                     reach.failed(error);
@@ -54,3 +60,6 @@ pub fn carry(calls: &Calls, of: Leased, outbox: &Outbox, reach: &Reach, end: &St
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,3 +72,6 @@ pub fn keep_beating(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -360,3 +360,6 @@ fn cannot_start(error: &io::Error) -> FinishAttempt {
         ..ending(AttemptEnding::Error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub mod outbox;
 pub mod program;
 pub mod reach;
 pub mod says;
+#[cfg(test)]
+mod scripted;
 pub mod secrecy;
 pub mod slot;
 pub mod steps;
