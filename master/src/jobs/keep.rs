@@ -52,7 +52,7 @@ impl Jobs {
                 match self.forget_finished(before).await {
                     Ok(0) => {}
                     Ok(count) => {
-                        tracing::info!(count, "jobs were kept long enough and are deleted")
+                        tracing::info!(count, "jobs were kept long enough and are deleted");
                     }
                     Err(error) => tracing::warn!(%error, "old jobs stay for now"),
                 }
@@ -124,7 +124,7 @@ impl Jobs {
                         return Ok(false);
                     }
                 }
-                group.add(piece);
+                group.add(&piece);
             }
         }
         if !self.replace(job, &group).await? {
@@ -188,7 +188,7 @@ impl Group {
         self.count == 0 || (self.count < PIECES_JOINED_MAX && bytes <= LOG_PIECE_BYTES_MAX)
     }
 
-    fn add(&mut self, piece: PieceRow) {
+    fn add(&mut self, piece: &PieceRow) {
         if self.count == 0 {
             self.first = piece.start;
         }
