@@ -32,6 +32,9 @@ const FETCHED: &str = "refs/fetched/";
 /// What a server says about a commit that it does not hand out by its number.
 const NOT_BY_NUMBER: [&str; 3] = ["not our ref", "unadvertised object", "not valid object"];
 
+/// What git says where it would ask somebody for a login.
+const NO_LOGIN: &str = "terminal prompts disabled";
+
 /// Options that hold for every git here.
 const SETTINGS: [&str; 12] = [
     "core.hooksPath=/dev/null",
@@ -430,7 +433,15 @@ impl<'a> Git<'a> {
 }
 
 fn failed(doing: &str, ended: &Ended) -> StepFailure {
-    StepFailure::fetch(format!("git could not {doing}: {}", ended.last_words()))
+    let words = ended.last_words();
+    // git would ask for another login, and says only that it cannot.
+    let why = if words.contains(NO_LOGIN) {
+        "; the server takes no login that the address or the agent's git configuration has, or there \
+         is none"
+    } else {
+        ""
+    };
+    StepFailure::fetch(format!("git could not {doing}: {words}{why}"))
 }
 
 fn no_git(broken: &Broken) -> StepFailure {
