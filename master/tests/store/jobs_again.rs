@@ -56,8 +56,8 @@ async fn another_request_with_the_same_uuid_is_refused(db: &Database) {
     let queue = Queue::open(db).await;
     queue_in(&queue.jobs, named(job())).await.unwrap();
     let others: [fn(&mut NewJob); 4] = [
-        |job| job.username = "Eve".to_owned(),
-        |job| job.project = "bank".to_owned(),
+        |job| "Eve".clone_into(&mut job.username),
+        |job| "bank".clone_into(&mut job.project),
         |job| job.priority = 1,
         |job| job.environment = Some("7".to_owned()),
     ];
